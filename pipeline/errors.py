@@ -1,0 +1,110 @@
+"""The facts that stop a run or a scene, one named error each.
+
+Every message says what was found, what was expected, where, and what to do. A cloudy night is no error. Errors are in
+two families: `InputError` (the caller can mend it; exit code 2 of the command) and `SceneError` (one scene cannot be
+used; it is counted in the ledger with this reason and the run goes on).
+"""
+
+
+class PipelineError(Exception):
+    """Base of every error that overburden raises on purpose."""
+
+
+class InputError(PipelineError):
+    """Something that the caller gave cannot be used."""
+
+
+class SceneError(PipelineError):
+    """One scene cannot be used; the run goes on without it and says so."""
+
+
+class PipelineWarning(UserWarning):
+    """Something was repaired or left out, and counted."""
+
+
+# --- areas of interest -------------------------------------------------------------------------------------------
+
+
+class AoiInvalidError(InputError):
+    """An area of interest is no polygon in lon/lat, or lacks what an area must say of itself."""
+
+
+class AoiAxisOrderError(AoiInvalidError):
+    """The coordinates of an area are in lat/lon order, or are not degrees."""
+
+
+class AoiOutsideScenesError(InputError):
+    """No scene of the catalogue touches the area of interest."""
+
+
+# --- catalogues and scenes ---------------------------------------------------------------------------------------
+
+
+class CatalogUnreadableError(InputError):
+    """A catalogue, or an item of it, cannot be opened or is no STAC."""
+
+
+class CatalogEmptyError(InputError):
+    """A catalogue holds no item for the area and period."""
+
+
+class RadiometryUnknownError(SceneError):
+    """The scale or the offset of an asset cannot be known for certain."""
+
+
+class SceneAssetMissingError(SceneError):
+    """An item lacks a band that the walk needs."""
+
+
+class SceneUnreadableError(SceneError):
+    """A file of a scene is absent, truncated or no raster."""
+
+
+class SceneEmptyError(SceneError):
+    """A scene holds no data at all over the area."""
+
+
+class CubeContractError(PipelineError):
+    """A cube does not hold what the walk needs: dims, bands, units or scene classes."""
+
+
+class NoUsableSceneError(InputError):
+    """Every scene of a catalogue failed; none could be used."""
+
+
+# --- titles and protected areas ----------------------------------------------------------------------------------
+
+
+class CadastreInvalidError(InputError):
+    """A file of titles or protected areas cannot be used as it is."""
+
+
+class CadastreWithoutCrsError(CadastreInvalidError):
+    """A file of titles does not say its coordinate reference system, or its numbers contradict it."""
+
+
+class TitleGeometryError(CadastreInvalidError):
+    """A title is no polygon, or has no area."""
+
+
+# --- configuration, models, store ----------------------------------------------------------------------------------
+
+
+class ConfigInvalidError(InputError):
+    """A configuration file has an unknown field, a wrong value, or names a file that is absent."""
+
+
+class ModelMismatchError(InputError):
+    """A model does not fit this software: feature order, scikit-learn version or checksum."""
+
+
+class StoreMismatchError(InputError):
+    """A store was written by another schema version, or with another model or configuration."""
+
+
+class StoreBusyError(InputError):
+    """Another run holds the store's lock for this area of interest."""
+
+
+class DeliveryInvalidError(PipelineError):
+    """An output document breaks its own contract."""

@@ -1,0 +1,134 @@
+"""Ground truth about ground: the only module that changes a CRS or measures area and distance.
+
+Areas are geodesic on WGS 84, on the union of the geometry; distances are measured in the local UTM zone. Web Mercator
+(EPSG:3857) never measures anything here.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+import shapely
+from pyproj import CRS, Geod, Transformer
+from shapely.geometry.base import BaseGeometry
+from shapely.geometry.polygon import orient
+
+WGS84 = "EPSG:4326"
+GEOD = Geod(ellps="WGS84")
+SQUARE_METRES_PER_HA = 10_000.0
+COORDINATE_DECIMALS = 7
+"""Decimals of a degree in output: about a centimetre, RFC 7946 section 11.2."""
+
+
+@lru_cache(maxsize=64)
+def _transformer(source: str, target: str) -> Transformer:
+    """Cached always-xy transformer between two CRS texts."""
+    return Transformer.from_crs(source, target, always_xy=True)
+
+
+def reproject(geometry: BaseGeometry, source: str, target: str) -> BaseGeometry:
+    """Return the geometry with x/y (lon/lat) coordinates in the target CRS."""
+    if source == target:
+        return geometry
+    change = _transformer(source, target).transform
+
+    def both(points: np.ndarray) -> np.ndarray:
+        return np.column_stack(change(points[:, 0], points[:, 1])) if len(points) else points
+
+    return shapely.transform(geometry, both)
+
+
+def geodesic_area_ha(geometry: BaseGeometry) -> float:
+    """Return the area in hectares on the WGS 84 ellipsoid of a lon/lat (multi)polygon; 0 when empty.
+
+    Overlapping parts count once. Edges are geodesics (Karney 2013, doi:10.1007/s00190-012-0578-z).
+
+    Examples
+    --------
+    >>> round(geodesic_area_ha(shapely.box(0, 0, 0.01, 0.01)), 1)
+    123.1
+    """
+    whole = shapely.union_all(shapely.get_parts(geometry)) if shapely.get_num_geometries(geometry) > 1 else geometry
+    total = 0.0
+    for part in shapely.get_parts(whole):
+        if part.geom_type == "Polygon" and not part.is_empty:
+            total += abs(GEOD.geometry_area_perimeter(orient(part))[0])
+        elif part.geom_type in {"MultiPolygon", "GeometryCollection"}:
+            total += geodesic_area_ha(part) * SQUARE_METRES_PER_HA
+    return total / SQUARE_METRES_PER_HA
+
+
+def utm_crs(lon: float, lat: float) -> str:
+    """Return the EPSG text of the WGS 84 / UTM zone of a point, with the exceptions of Norway and Svalbard left out.
+
+    Examples
+    --------
+    >>> utm_crs(-63.0, -9.0), utm_crs(26.1, 45.6)
+    ('EPSG:32720', 'EPSG:32635')
+    """
+    zone = int((lon + 180.0) // 6.0) % 60 + 1
+    return f"EPSG:{(32600 if lat >= 0 else 32700) + zone}"
+
+
+def local_utm(geometry: BaseGeometry) -> str:
+    """Return the EPSG text of the UTM zone in which a lon/lat geometry's centroid lies."""
+    centre = geometry.centroid
+    return utm_crs(centre.x, centre.y)
+
+
+def distance_m(a: BaseGeometry, b: BaseGeometry) -> float:
+    """Return the shortest distance in metres between two lon/lat geometries, measured in the UTM zone of `a`."""
+    zone = local_utm(a)
+    return float(reproject(a, WGS84, zone).distance(reproject(b, WGS84, zone)))
+
+
+def buffer_m(geometry: BaseGeometry, metres: float) -> BaseGeometry:
+    """Return a lon/lat geometry grown (or, if negative, shrunk) by metres, measured in its local UTM zone."""
+    zone = local_utm(geometry)
+    return reproject(reproject(geometry, WGS84, zone).buffer(metres), zone, WGS84)
+
+
+def polygons_only(geometry: BaseGeometry) -> BaseGeometry:
+    """Return the polygonal part of a geometry, made valid without losing area; empty when it has none.
+
+    `make_valid` is used and never `buffer(0)`, which drops the smaller half of a self-crossing ring.
+    """
+    valid = geometry if geometry.is_valid else shapely.make_valid(geometry)
+    parts = [p for p in shapely.get_parts(valid).tolist() if p.geom_type in {"Polygon", "MultiPolygon"}]
+    return shapely.union_all(parts) if len(parts) != 1 else parts[0]
+
+
+def wind(geometry: BaseGeometry) -> BaseGeometry:
+    """Return the polygons with exterior rings counter-clockwise and holes clockwise (RFC 7946, section 3.1.6)."""
+    if geometry.geom_type == "Polygon":
+        return orient(geometry, sign=1.0)
+    return shapely.MultiPolygon([orient(p, sign=1.0) for p in shapely.get_parts(geometry).tolist()])
+
+
+def split_antimeridian(geometry: BaseGeometry) -> BaseGeometry:
+    """Return a lon/lat geometry whose longitudes may run past 180 degrees cut at the antimeridian, all in [-180, 180].
+
+    RFC 7946, section 3.1.9.
+    """
+    left, _, right, _ = geometry.bounds
+    if left >= -180.0 and right <= 180.0:
+        return geometry
+    parts = []
+    for turn in (-360.0, 0.0, 360.0):
+        window = shapely.box(-180.0 - turn, -90.0, 180.0 - turn, 90.0)
+        cut = geometry.intersection(window)
+        if not cut.is_empty:
+            parts.append(shapely.transform(cut, lambda p, t=turn: p + [t, 0.0]))
+    return shapely.union_all(parts)
+
+
+def to_lonlat(geometry: BaseGeometry, crs: str) -> BaseGeometry:
+    """Return a geometry as RFC 7946 wants it: lon/lat, right-hand rule, 7 decimals, split at the antimeridian."""
+    lonlat = reproject(geometry, crs, WGS84)
+    rounded = shapely.set_precision(lonlat, 10.0**-COORDINATE_DECIMALS)
+    return wind(split_antimeridian(polygons_only(rounded)))
+
+
+def is_projected_in_metres(crs: str) -> bool:
+    """Return whether a CRS has axes in metres that measure ground (Web Mercator does not count)."""
+    parsed = CRS.from_user_input(crs)
+    return parsed.is_projected and parsed.axis_info[0].unit_name == "metre" and parsed.to_epsg() != 3857

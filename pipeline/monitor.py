@@ -1,0 +1,235 @@
+"""State in time: every clear look moves the log-odds that a pixel changed, and its code follows.
+
+Receives the evidence of one solar day; hands on the state after it. One pass over N days gives exactly what N calls of
+one day give: nothing but the state and the day goes in.
+"""
+
+from dataclasses import dataclass, fields, replace
+from datetime import date, timedelta
+from enum import IntEnum
+
+import numpy as np
+
+from pipeline.change import PixelClass
+from pipeline.scenes import BANDS
+
+EPOCH = date(2015, 1, 1)
+"""Days are stored as uint16 since this day, before the first Sentinel-2 scene; 0 is never."""
+
+
+class PixelCode(IntEnum):
+    """How sure it is that a pixel changed."""
+
+    NONE = 0
+    """Unchanged as far as seen, or not monitored."""
+    FIRST = 1
+    """One look showed change."""
+    PROVISIONAL = 2
+    """Probably changed."""
+    CONFIRMED = 3
+    """Changed on two or more clear looks of different days, by two independent signs."""
+    FINISHED = 4
+    """Was confirmed and looks like its past again."""
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorRules:
+    """Thresholds of the state machine, in log-odds unless named otherwise."""
+
+    prior: float = -3.0
+    """Where a pixel starts, and the floor it never falls below: change is rare."""
+    ceiling: float = 6.0
+    """No past is so certain that a few looks cannot contradict it."""
+    strongest_look: float = 3.0
+    """The most that one look says for change."""
+    strongest_denial: float = -2.0
+    """The most that one look says against it."""
+    first: float = -2.0
+    provisional: float = 0.75
+    confirmed: float = 2.5
+    cleared: float = -1.5
+    """Below this a pixel that was first or provisional is as if nothing had been, and a confirmed one is finished."""
+    looks_to_confirm: int = 2
+
+
+@dataclass(frozen=True)
+class PixelState:
+    """State of one chunk; arrays (y, x) unless noted. Replaced whole, never changed in place."""
+
+    log_odds: np.ndarray
+    """float32."""
+    code: np.ndarray
+    """uint8, `PixelCode`."""
+    clear_looks: np.ndarray
+    """uint16: clear looks since monitoring began."""
+    changed_looks: np.ndarray
+    """uint8: looks that showed change since the pixel was last unchanged, at most 255."""
+    signs: np.ndarray
+    """uint8: bits of `features.signs_of` seen since then."""
+    doubtful: np.ndarray
+    """uint8: looks in a row that were flagged as cloud and had the spectrum of ground."""
+    last_unchanged_on: np.ndarray
+    """uint16 days: last clear look that showed no change, before the first that did."""
+    first_changed_on: np.ndarray
+    """uint16 days."""
+    confirmed_on: np.ndarray
+    """uint16 days."""
+    last_changed_on: np.ndarray
+    """uint16 days."""
+    likeness: np.ndarray
+    """uint8 (class, y, x): mean class probability over the looks that showed change, in 1/255."""
+    seen_as: np.ndarray
+    """int16 (band, y, x): reflectance in ten-thousandths on the last look that showed change."""
+
+
+def empty_state(shape: tuple[int, int], rules: MonitorRules | None = None) -> PixelState:
+    """Return the state before the first look."""
+    rules = rules or MonitorRules()
+    return PixelState(
+        log_odds=np.full(shape, rules.prior, np.float32),
+        likeness=np.zeros((len(PixelClass), *shape), np.uint8),
+        seen_as=np.zeros((len(BANDS), *shape), np.int16),
+        **{name: np.zeros(shape, np.uint8) for name in ("code", "changed_looks", "signs", "doubtful")},
+        **{
+            name: np.zeros(shape, np.uint16)
+            for name in ("clear_looks", "last_unchanged_on", "first_changed_on", "confirmed_on", "last_changed_on")
+        },
+    )
+
+
+def day_number(day: date) -> int:
+    """Return a day as stored: days since `EPOCH`, at least 1."""
+    number = (day - EPOCH).days
+    if number < 1:
+        raise ValueError(f"{day} is before the first Sentinel-2 scene; expected a day after {EPOCH}")
+    return number
+
+
+def day_of(number: int) -> date | None:
+    """Return the day of a stored number; None for 0, which is never."""
+    return EPOCH + timedelta(days=int(number)) if number else None
+
+
+@dataclass(frozen=True, slots=True)
+class LookEvidence:
+    """What one solar day shows; arrays over the n pixels of `where`, in its order."""
+
+    where: np.ndarray
+    """Flat indices (n,) of pixels that passed the gate or are being followed."""
+    change: np.ndarray
+    """float32 (n,): probability that the ground changed."""
+    seen: np.ndarray
+    """float32 (n,): probability that the look shows ground."""
+    probabilities: np.ndarray
+    """float32 (n, class)."""
+    signs: np.ndarray
+    """uint8 (n,)."""
+    reflectance: np.ndarray
+    """float32 (band, n)."""
+
+
+def look_weight(change: np.ndarray, seen: np.ndarray, rules: MonitorRules) -> np.ndarray:
+    """Return what one look adds to the log-odds: float32, within [strongest_denial, strongest_look].
+
+    The log-likelihood ratio of a calibrated probability from a training set with as much change as not, weighed by the
+    probability that ground was seen at all: a look at cloud residue says nothing.
+    """
+    p = np.clip(change, 0.01, 0.99)
+    ratio = np.log(p / (1.0 - p))
+    return (np.clip(ratio, rules.strongest_denial, rules.strongest_look) * np.clip(seen, 0.0, 1.0)).astype(np.float32)
+
+
+def take_look(
+    state: PixelState, clear: np.ndarray, doubtful: np.ndarray, evidence: LookEvidence, day: date
+) -> PixelState:
+    """Return the state after the looks of one solar day.
+
+    Parameters
+    ----------
+    state : PixelState
+    clear : bool (y, x)
+        Pixels that count as seen on this day.
+    doubtful : bool (y, x)
+        Pixels flagged as cloud with the spectrum of ground (`cube.doubtful_mask`).
+    evidence : LookEvidence
+        Clear pixels that are in none of `evidence.where` looked as expected.
+    day : date
+        Later than every day the state has seen.
+    """
+    rules = MonitorRules()
+    weight = np.where(clear, np.float32(rules.strongest_denial), np.float32(0.0)).ravel()
+    weight[evidence.where] = look_weight(evidence.change, evidence.seen, rules)
+    changed = np.zeros(clear.size, bool)
+    changed[evidence.where] = weight[evidence.where] > 0
+    changed = changed.reshape(clear.shape)
+    odds = np.clip(state.log_odds + weight.reshape(clear.shape), rules.prior, rules.ceiling)
+    moved = replace(
+        state,
+        log_odds=np.where(clear, odds, state.log_odds),
+        clear_looks=state.clear_looks + clear.astype(np.uint16),
+        doubtful=np.where(doubtful, np.minimum(state.doubtful, 254) + 1, np.where(clear, 0, state.doubtful)).astype(
+            np.uint8
+        ),
+    )
+    return _recode(_remember(moved, changed, evidence, day), clear, changed, day, rules)
+
+
+def _remember(state: PixelState, changed: np.ndarray, evidence: LookEvidence, day: date) -> PixelState:
+    """State with the facts of this look: dates, number of changed looks, signs, class likeness, reflectance."""
+    number = np.uint16(day_number(day))
+    fresh = changed & (state.changed_looks == 0)
+    count = np.where(changed, np.minimum(state.changed_looks, 254) + 1, state.changed_looks).astype(np.uint8)
+    hit = changed.ravel()[evidence.where]
+    at = evidence.where[hit]
+    signs, likeness, seen_as = state.signs.copy(), state.likeness.copy(), state.seen_as.copy()
+    signs.reshape(-1)[at] |= evidence.signs[hit]
+    memory = likeness.reshape(len(PixelClass), -1)
+    n = np.minimum(count.reshape(-1)[at], 8).astype(np.float32)
+    mean = memory[:, at].astype(np.float32)
+    memory[:, at] = np.rint(mean + (255.0 * evidence.probabilities[hit].T - mean) / n).astype(np.uint8)
+    seen_as.reshape(len(BANDS), -1)[:, at] = np.rint(
+        np.nan_to_num(np.clip(evidence.reflectance[:, hit], -1.0, 3.0)) * 1e4
+    ).astype(np.int16)
+    return replace(
+        state,
+        changed_looks=count,
+        signs=signs,
+        likeness=likeness,
+        seen_as=seen_as,
+        first_changed_on=np.where(fresh, number, state.first_changed_on),
+        last_changed_on=np.where(changed, number, state.last_changed_on),
+    )
+
+
+def _recode(state: PixelState, clear: np.ndarray, changed: np.ndarray, day: date, rules: MonitorRules) -> PixelState:
+    """State with codes after a look; pixels that were not seen keep theirs."""
+    number = np.uint16(day_number(day))
+    was = state.code
+    followed = (was >= PixelCode.CONFIRMED) & clear
+    open_ = (was < PixelCode.CONFIRMED) & clear
+    enough = (state.changed_looks >= rules.looks_to_confirm) & (state.signs == 3)
+    confirmed = open_ & (state.log_odds >= rules.confirmed) & enough
+    provisional = open_ & ~confirmed & (state.log_odds >= rules.provisional) & (state.changed_looks >= 2)
+    first = open_ & ~confirmed & ~provisional & (state.log_odds >= rules.first) & (state.changed_looks >= 1)
+    cleared = open_ & ~changed & (state.log_odds <= rules.cleared)
+    code = was.copy()
+    code[first & (was < PixelCode.PROVISIONAL)] = PixelCode.FIRST
+    code[provisional] = PixelCode.PROVISIONAL
+    code[confirmed] = PixelCode.CONFIRMED
+    code[cleared] = PixelCode.NONE
+    code[followed & (was == PixelCode.CONFIRMED) & (state.log_odds <= rules.cleared)] = PixelCode.FINISHED
+    code[followed & (was == PixelCode.FINISHED) & (state.log_odds >= rules.confirmed)] = PixelCode.CONFIRMED
+    return replace(
+        state,
+        code=code,
+        confirmed_on=np.where(confirmed, number, state.confirmed_on),
+        changed_looks=np.where(cleared, 0, state.changed_looks).astype(np.uint8),
+        signs=np.where(cleared, 0, state.signs).astype(np.uint8),
+        first_changed_on=np.where(cleared, 0, state.first_changed_on).astype(np.uint16),
+        last_unchanged_on=np.where(cleared, number, state.last_unchanged_on).astype(np.uint16),
+    )
+
+
+def state_arrays(state: PixelState) -> dict[str, np.ndarray]:
+    """Return the arrays of a state by name, for the store."""
+    return {field.name: getattr(state, field.name) for field in fields(state)}

@@ -1,0 +1,174 @@
+"""The reference past: per pixel, what each band is expected to be on a day, and how much it varies.
+
+Receives a cube of past clear looks; hands on a `Reference`, which later stops compare the current look with. Where the
+looks span most of a year the expectation follows the season by one annual harmonic, else it is a level.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import xarray as xr
+from scipy import ndimage
+
+from pipeline.indices import normalised_difference
+from pipeline.scenes import BANDS
+
+SCALE = 1e-4
+"""Stored integers are reflectance in ten-thousandths."""
+SEASON_SPAN_DAYS = 300
+"""Shortest span of clear looks that can tell a season from a trend."""
+SEASON_LOOKS = 12
+"""Fewest clear looks for three coefficients: four for each."""
+CONTEXT_PX = 31
+"""Side of the neighbourhood (310 m) whose reference cover tells a river bank from a forest."""
+MAD_TO_SIGMA = 1.4826
+"""Median absolute deviation to standard deviation of a normal distribution."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What one chunk looked like before; arrays over (band, y, x) in the order of `scenes.BANDS`."""
+
+    coefficients: np.ndarray
+    """int16 (3, band, y, x): level, cosine and sine of the day of the year, in ten-thousandths of reflectance."""
+    spread: np.ndarray
+    """uint16 (band, y, x): robust standard deviation of the looks about the expectation, ten-thousandths."""
+    looks: np.ndarray
+    """uint8 (y, x): clear looks that were used, at most 255; 0 where nothing is known."""
+    near: np.ndarray
+    """uint8 (3, y, x): share in percent of water, bare ground and dense vegetation within 310 m, by the level."""
+
+    def expected(self, day: date) -> np.ndarray:
+        """Return the expected reflectance on a day: float32 (band, y, x), NaN where there were no looks."""
+        level, cosine, sine = self.coefficients.astype(np.float32)
+        c, s = _season(np.array([day.timetuple().tm_yday]))
+        reflectance = (level + cosine * c[0] + sine * s[0]) * np.float32(SCALE)
+        reflectance[:, self.looks == 0] = np.nan
+        return reflectance
+
+
+def _season(day_of_year: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cosine and sine of the day of the year."""
+    angle = (2.0 * np.pi / 365.25) * day_of_year
+    return np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
+
+
+def _masked_median(values: np.ndarray, clear: np.ndarray) -> np.ndarray:
+    """Median over axis 0 of the clear values, by sorting; 0 where there are none. float32 (t, n) -> (n,)."""
+    filled = np.where(clear, values, np.inf)
+    filled.sort(axis=0)
+    count = clear.sum(axis=0)
+    low, high = np.maximum((count - 1) // 2, 0), count // 2
+    columns = np.arange(values.shape[1])
+    middle = 0.5 * (filled[low, columns] + filled[np.minimum(high, len(values) - 1), columns])
+    return np.where(count > 0, middle, 0.0).astype(np.float32)
+
+
+def _harmonic_fit(
+    values: np.ndarray, weight: np.ndarray, basis: np.ndarray, ridge: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted least squares of (t, n) values on a (t, 3) basis: coefficients (3, n) and residuals (t, n)."""
+    normal = np.einsum("ti,tj,tn->nij", basis, basis, weight, optimize=True) + ridge
+    moment = np.einsum("ti,tn->ni", basis, weight * values, optimize=True)
+    coefficients = np.linalg.solve(normal, moment[..., None])[..., 0].T
+    return coefficients, values - basis @ coefficients
+
+
+def _fit_band(values: np.ndarray, clear: np.ndarray, basis: np.ndarray, seasonal: np.ndarray) -> np.ndarray:
+    """Robust coefficients of one band: (t, n) -> float32 (3, n); season only where `seasonal`.
+
+    The median is the level; where the season is fitted, two rounds of least squares with Tukey-like weights on the
+    residuals follow, with a small ridge that keeps the season from running where looks are sparse.
+    """
+    level = _masked_median(values, clear)
+    coefficients = np.zeros((3, values.shape[1]), np.float32)
+    coefficients[0] = level
+    if seasonal.any():
+        part, seen = values[:, seasonal], clear[:, seasonal]
+        residual = part - level[seasonal]
+        ridge = np.diag([0.0, 0.5, 0.5])
+        for _ in range(2):
+            scale = MAD_TO_SIGMA * _masked_median(np.abs(residual), seen) + 0.004
+            weight = np.where(seen, np.clip(1.0 - (residual / (4.0 * scale)) ** 2, 0.0, 1.0) ** 2, 0.0)
+            weight[:, weight.sum(axis=0) < 4] = seen[:, weight.sum(axis=0) < 4]
+            fitted, residual = _harmonic_fit(np.where(seen, part, 0.0), weight, basis, ridge)
+        coefficients[:, seasonal] = fitted
+    return coefficients
+
+
+def _near(level: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Share in percent of water, bare ground and dense vegetation in the neighbourhood: uint8 (3, y, x)."""
+    bands = dict(zip(BANDS, level, strict=True))
+    ndvi = normalised_difference(bands["nir"], bands["red"])
+    mndwi = normalised_difference(bands["green"], bands["swir16"])
+    with np.errstate(invalid="ignore"):
+        water = (mndwi > 0.0) & (ndvi < 0.3)
+        bare = ~water & (ndvi < 0.4)
+        dense = ndvi > 0.7
+    shares = [
+        ndimage.uniform_filter((cover & known).astype(np.float32), CONTEXT_PX, mode="nearest")
+        for cover in (water, bare, dense)
+    ]
+    return np.rint(100.0 * np.clip(shares, 0.0, 1.0)).astype(np.uint8)
+
+
+def fit_reference(cube: xr.Dataset, min_looks: int = 4) -> Reference:
+    """Return the reference of a cube of past looks.
+
+    Parameters
+    ----------
+    cube : xr.Dataset
+        See `cube`; only clear looks count.
+    min_looks : int
+        Pixels with fewer clear looks have no reference (`looks` 0): they are not monitored, and say so.
+
+    Notes
+    -----
+    Bands that the cube lacks have coefficients 0 and spread 0, and later stops treat them as missing.
+    """
+    clear = cube["clear"].values
+    shape = clear.shape[1:]
+    flat = clear.reshape(len(clear), -1)
+    doy = cube["time"].dt.dayofyear.values
+    basis = np.stack([np.ones(len(doy), np.float32), *_season(doy)], axis=1)
+    count = flat.sum(axis=0)
+    days = cube["time"].values.astype("datetime64[D]").astype(np.int64)
+    first = np.where(flat, days[:, None], days[-1] + 1).min(axis=0)
+    last = np.where(flat, days[:, None], days[0] - 1).max(axis=0)
+    seasonal = (count >= SEASON_LOOKS) & (last - first >= SEASON_SPAN_DAYS)
+    known = count >= min_looks
+    coefficients = np.zeros((3, len(BANDS), flat.shape[1]), np.float32)
+    spread = np.zeros((len(BANDS), flat.shape[1]), np.float32)
+    for b, name in enumerate(BANDS):
+        if name in cube:
+            values = cube[name].values.reshape(flat.shape)
+            coefficients[:, b] = _fit_band(values, flat, basis, seasonal)
+            deviation = np.abs(np.where(flat, values, 0.0) - basis @ coefficients[:, b])
+            spread[b] = MAD_TO_SIGMA * _masked_median(deviation, flat)
+    level = coefficients[0].reshape(len(BANDS), *shape)
+    return Reference(
+        np.clip(np.rint(coefficients / SCALE), -32768, 32767).astype(np.int16).reshape(3, len(BANDS), *shape),
+        np.clip(np.rint(spread / SCALE), 0, 65535).astype(np.uint16).reshape(len(BANDS), *shape),
+        np.where(known, np.minimum(count, 255), 0).astype(np.uint8).reshape(shape),
+        _near(level, known.reshape(shape)),
+    )
+
+
+def stack_strips(strips: list[Reference]) -> Reference:
+    """Return one reference of horizontal strips, top first, with the neighbourhood shares taken across their seams."""
+    coefficients = np.concatenate([s.coefficients for s in strips], axis=2)
+    looks = np.concatenate([s.looks for s in strips], axis=0)
+    near = _near(coefficients[0].astype(np.float32) * np.float32(SCALE), looks > 0)
+    return Reference(coefficients, np.concatenate([s.spread for s in strips], axis=1), looks, near)
+
+
+def replace_where(old: Reference, new: Reference, where: np.ndarray) -> Reference:
+    """Return `new` where the mask (bool, y x) holds and it knows the pixel, else `old`: open sites keep their past."""
+    take = where & (new.looks > 0)
+    return Reference(
+        np.where(take, new.coefficients, old.coefficients),
+        np.where(take, new.spread, old.spread),
+        np.where(take, new.looks, old.looks),
+        np.where(take, new.near, old.near),
+    )
