@@ -6,10 +6,21 @@ has three axes that nothing multiplies: detection state, tenure finding and revi
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Literal
 
+import numpy as np
 from shapely.geometry.base import BaseGeometry
+
+from pipeline import geo
+from pipeline.monitor import PixelCode, day_of
+from pipeline.priority import score
+from pipeline.provenance import derive_id
+from pipeline.sites import PixelTable, Site, SiteModel, likely_cause, mining_probability, outline, site_features, within
+from pipeline.sites.likeness import change_hectares
+from pipeline.sites.pixels import PIXEL_HA
+from pipeline.tenure import AreaIndex, Snapshot, TenureRules, TenureStatus, TitleIndex, assess, protected_overlaps
 
 SCHEMA_VERSION = "1.0"
 
@@ -48,22 +59,6 @@ class LikelyCause(StrEnum):
     BURN = "burn"
     WATER = "water"
     UNCLEAR = "unclear"
-
-
-class TenureStatus(StrEnum):
-    """Relation of a site to the mining titles of a cadastre snapshot on a date."""
-
-    COVERED = "covered"
-    PARTLY_COVERED = "partly_covered"
-    UNCOVERED = "uncovered"
-    LAPSED = "lapsed"
-    NOT_YET_VALID = "not_yet_valid"
-    STAGE_MISMATCH = "stage_mismatch"
-    COMMODITY_MISMATCH = "commodity_mismatch"
-    SUSPENDED = "suspended"
-    FORMALISATION_ZONE = "formalisation_zone"
-    WITHIN_TOLERANCE = "within_tolerance"
-    UNKNOWN = "unknown"
 
 
 PropertyType = Literal["string", "integer", "number", "date", "strings", "object", "objects"]
@@ -141,3 +136,185 @@ class Alert:
     """Outline, lon/lat (multi)polygon, right-hand rule."""
     properties: Mapping[str, object]
     """One value for each name of `ALERT_PROPERTIES`, in that order."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRules:
+    """When an alert says something new."""
+
+    growth_ha: float = 0.5
+    growth_share: float = 0.1
+
+
+@dataclass(frozen=True)
+class AlertContext:
+    """What alerts of one area are made with."""
+
+    aoi_id: str
+    crs: str
+    """EPSG text of the grid."""
+    model: SiteModel
+    model_id: str
+    titles: TitleIndex
+    snapshots: tuple[Snapshot, ...]
+    protected: AreaIndex
+    tenure_rules: TenureRules
+    scenes_on: Mapping[date, tuple[str, ...]]
+    """Ids of the scenes of each solar day."""
+    dormant_days: int = 90
+    has_evidence: bool = True
+    is_simulated: bool = False
+
+
+FINISHED_SHARE = 0.8
+"""Share of a site's pixels that look like their past again from which the site is finished."""
+CHANGE_TYPE_HA = 0.05
+"""Smallest part of a site that is named as a kind of change."""
+
+
+FOR_AGENCIES = (LikelyCause.MINING, LikelyCause.UNCLEAR)
+"""Likely causes that go into the alerts file."""
+
+
+def alert_id_of(aoi_id: str, site_id: str) -> str:
+    """Return the id of the alert about a site, the same for all its revisions."""
+    return derive_id("alert", aoi_id, site_id)
+
+
+def _activity(site: Site, pixels: PixelTable, dormant_days: int) -> Activity:
+    """Whether the ground still changes, by the looks at it."""
+    if (pixels.code == PixelCode.FINISHED).mean() >= FINISHED_SHARE:
+        return Activity.FINISHED
+    last = day_of(int(pixels.last_changed_on.max()))
+    return Activity.DORMANT if last and (last - site.grown_on).days >= dormant_days else Activity.ACTIVE
+
+
+def _growth_30d_ha(site: Site, last: date) -> float:
+    """Hectares added in the 30 days before the last look."""
+    before = [count for day, count in site.growth if (last - day).days >= 30]
+    return max(0.0, (len(site.keys) - (before[-1] if before else 0)) * PIXEL_HA)
+
+
+def _state(site: Site, activity: Activity) -> AlertState:
+    """Detection state of a site."""
+    if not site.is_confirmed:
+        return AlertState.PROVISIONAL
+    return AlertState.CLOSED if activity is Activity.FINISHED else AlertState.CONFIRMED
+
+
+def _detection(site: Site, pixels: PixelTable, context: AlertContext, outline_ha: float) -> dict[str, object]:
+    """Properties that the pixels alone give."""
+    activity = _activity(site, pixels, context.dormant_days)
+    features = site_features(pixels)
+    probability, words = mining_probability(features, context.model)
+    # pixel hectares are grid hectares; the kinds share the geodesic area of the outline
+    kinds = change_hectares(pixels)
+    scale = outline_ha / max(sum(kinds.values()), 1e-9)
+    hectares = {name: round(ha * scale, 4) for name, ha in kinds.items()}
+    last = day_of(int(pixels.last_changed_on.max())) or site.first_detected_on
+    shown = [d for d in (site.first_detected_on, site.confirmed_on, last) if d is not None]
+    return {
+        "state": str(_state(site, activity)),
+        "activity": str(activity),
+        "likely_cause": likely_cause(features, probability),
+        "change_types": [n.removesuffix("_ha") for n, ha in hectares.items() if ha >= CHANGE_TYPE_HA],
+        **hectares,
+        "area_ha": round(outline_ha, 4),
+        "growth_30d_ha": round(_growth_30d_ha(site, last), 4),
+        "mining_probability": round(probability, 3),
+        "mining_terms": words,
+        "first_detected_on": site.first_detected_on.isoformat(),
+        "confirmed_on": site.confirmed_on.isoformat() if site.confirmed_on else None,
+        "last_detected_on": last.isoformat(),
+        "last_clear_unchanged_on": site.last_unchanged_on.isoformat() if site.last_unchanged_on else None,
+        "clear_observations": int(np.median(pixels.clear_looks)),
+        "scenes": sorted({s for d in shown for s in context.scenes_on.get(d, ())}),
+    }
+
+
+def _tenure(geometry: BaseGeometry, first: date, day: date, context: AlertContext) -> dict[str, object]:
+    """Properties that the titles give, on the day of the report and on that of detection."""
+    now, then = (
+        assess(geometry, context.titles, snapshots=context.snapshots, on=on, rules=context.tenure_rules)
+        for on in (day, first)
+    )
+    return {
+        **now.properties(),
+        "tenure_status_at_detection": str(then.status),
+        "protected_areas": protected_overlaps(geometry, context.protected),
+    }
+
+
+def describe(site: Site, pixels: PixelTable, day: date, context: AlertContext, told: Alert | None) -> Alert:
+    """Return what is to be said of a site on a day, as the revision after the one that was told.
+
+    Parameters
+    ----------
+    site : Site
+    pixels : PixelTable
+        Changed pixels of the area, the site's among them.
+    day : date
+        Day for which it is said.
+    context : AlertContext
+    told : Alert or None
+        What was said last.
+    """
+    own = pixels.take(within(site.keys, pixels.key))
+    geometry = geo.to_lonlat(outline(site.keys), context.crs)
+    id_ = alert_id_of(context.aoi_id, site.id)
+    facts: dict[str, object] = {
+        "site_id": site.id,
+        "revision": _revision(told) + 1,
+        "schema_version": SCHEMA_VERSION,
+        "aoi_id": context.aoi_id,
+        **_detection(site, own, context, geo.geodesic_area_ha(geometry)),
+        "model_id": context.model_id,
+        **_tenure(geometry, site.first_detected_on, day, context),
+        "evaluated_on": day.isoformat(),
+        "evidence": None,
+        "review_verdict": None,
+        "merged_from": list(site.merged_from),
+        "split_from": site.split_from,
+        "is_simulated": "yes" if context.is_simulated else "no",
+        "disclaimer": DISCLAIMER,
+    }
+    if context.has_evidence and facts["likely_cause"] in FOR_AGENCIES:
+        facts["evidence"] = f"evidence/{id_}"
+    facts["priority"], facts["priority_terms"] = score(facts)
+    return Alert(id_, geometry, {p.name: facts[p.name] for p in ALERT_PROPERTIES})
+
+
+def _revision(alert: Alert | None) -> int:
+    """Revision of an alert; 0 where nothing was said."""
+    revision = alert.properties["revision"] if alert is not None else 0
+    if not isinstance(revision, int):
+        raise TypeError(f"found revision {revision!r}, expected an integer")
+    return revision
+
+
+MATERIAL = ("state", "activity", "likely_cause", "tenure_status", "merged_from", "split_from")
+"""Properties whose change is news by itself."""
+
+
+def is_material(told: Alert, now: Alert, rules: AlertRules) -> bool:
+    """Return whether what is to be said differs enough from what was told to be a new revision."""
+    if any(told.properties[name] != now.properties[name] for name in MATERIAL):
+        return True
+    before, after = float(str(told.properties["area_ha"])), float(str(now.properties["area_ha"]))
+    return abs(after - before) >= max(rules.growth_ha, rules.growth_share * before)
+
+
+def restate(told: Alert, day: date, *, state: str) -> Alert:
+    """Return the next revision of an alert that ends: the same facts, another state."""
+    properties = {**told.properties, "state": state, "revision": _revision(told) + 1, "evaluated_on": day.isoformat()}
+    return Alert(told.id, told.geometry, {p.name: properties[p.name] for p in ALERT_PROPERTIES})
+
+
+def is_open(alert: Alert) -> bool:
+    """Return whether an alert is open: provisional or confirmed."""
+    return alert.properties["state"] in {AlertState.PROVISIONAL, AlertState.CONFIRMED}
+
+
+def is_for_agencies(alert: Alert) -> bool:
+    """Return whether an alert goes into the alerts file (mining or unclear) rather than the disturbances beside it."""
+    return alert.properties["likely_cause"] in FOR_AGENCIES

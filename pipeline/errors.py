@@ -37,6 +37,10 @@ class AoiOutsideScenesError(InputError):
     """No scene of the catalogue touches the area of interest."""
 
 
+class AoiBeyondScenesError(InputError):
+    """Part of an area of interest lies outside of every scene; the rest is watched and the report says so."""
+
+
 # --- catalogues and scenes ---------------------------------------------------------------------------------------
 
 
@@ -87,6 +91,10 @@ class TitleGeometryError(CadastreInvalidError):
     """A title is no polygon, or has no area."""
 
 
+class SiteGeometryError(PipelineError):
+    """A site that is laid over titles is no polygon, or has no area."""
+
+
 # --- configuration, models, store ----------------------------------------------------------------------------------
 
 
@@ -104,6 +112,10 @@ class StoreMismatchError(InputError):
 
 class StoreBusyError(InputError):
     """Another run holds the store's lock for this area of interest."""
+
+
+class DemoDataMissingError(InputError):
+    """The data of the real demo area is not installed, or is another version's."""
 
 
 class DeliveryInvalidError(PipelineError):

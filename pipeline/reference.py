@@ -97,7 +97,7 @@ def _fit_band(values: np.ndarray, clear: np.ndarray, basis: np.ndarray, seasonal
     return coefficients
 
 
-def _near(level: np.ndarray, known: np.ndarray) -> np.ndarray:
+def neighbourhood(level: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Share in percent of water, bare ground and dense vegetation in the neighbourhood: uint8 (3, y, x)."""
     bands = dict(zip(BANDS, level, strict=True))
     ndvi = normalised_difference(bands["nir"], bands["red"])
@@ -151,7 +151,7 @@ def fit_reference(cube: xr.Dataset, min_looks: int = 4) -> Reference:
         np.clip(np.rint(coefficients / SCALE), -32768, 32767).astype(np.int16).reshape(3, len(BANDS), *shape),
         np.clip(np.rint(spread / SCALE), 0, 65535).astype(np.uint16).reshape(len(BANDS), *shape),
         np.where(known, np.minimum(count, 255), 0).astype(np.uint8).reshape(shape),
-        _near(level, known.reshape(shape)),
+        neighbourhood(level, known.reshape(shape)),
     )
 
 
@@ -159,7 +159,7 @@ def stack_strips(strips: list[Reference]) -> Reference:
     """Return one reference of horizontal strips, top first, with the neighbourhood shares taken across their seams."""
     coefficients = np.concatenate([s.coefficients for s in strips], axis=2)
     looks = np.concatenate([s.looks for s in strips], axis=0)
-    near = _near(coefficients[0].astype(np.float32) * np.float32(SCALE), looks > 0)
+    near = neighbourhood(coefficients[0].astype(np.float32) * np.float32(SCALE), looks > 0)
     return Reference(coefficients, np.concatenate([s.spread for s in strips], axis=1), looks, near)
 
 

@@ -11,7 +11,7 @@ from datetime import date
 
 import numpy as np
 
-from pipeline.monitor import PixelCode, day_number
+from pipeline.monitor import PixelCode, day_number, day_of
 from pipeline.provenance import derive_id
 from pipeline.sites.pixels import (
     PIXEL_HA,
@@ -49,16 +49,26 @@ class Site:
     """Day on which it became a site."""
     grown_on: date
     """Day on which ground was last added."""
+    first_detected_on: date
+    """First clear look that showed the change: the day that a tenth of its first pixels had reached."""
+    last_unchanged_on: date | None
+    """Last clear look before that on which its first pixels were unchanged; None where there was none."""
     growth: tuple[tuple[date, int], ...]
     """Pixels after each day that changed their number."""
-    is_confirmed: bool = False
+    confirmed_on: date | None = None
+    """Day on which confirmed pixels alone made a site."""
     merged_from: tuple[str, ...] = ()
     split_from: str | None = None
     is_withdrawn: bool = False
     """Was never confirmed and its ground is as it was."""
 
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether confirmed pixels alone make the site."""
+        return self.confirmed_on is not None
 
-def _has_body(keys: np.ndarray, rules: SiteRules) -> bool:
+
+def has_body(keys: np.ndarray, rules: SiteRules) -> bool:
     """Whether a pixel set reaches the minimum mapping unit and is somewhere three pixels wide."""
     return len(keys) * PIXEL_HA >= rules.mmu_ha - 1e-9 and bool(core(keys).any())
 
@@ -127,7 +137,26 @@ def _attach(
     return grown, left
 
 
-def _found(left: Sequence[np.ndarray], area_id: str, day: date, rules: SiteRules) -> list[Site]:
+def _open(keys: np.ndarray, pixels: PixelTable, area_id: str, day: date) -> Site:
+    """A new site of pixels, with the dates that bound its beginning."""
+    rows = within(keys, pixels.key)
+    first, before = pixels.first_changed_on[rows], pixels.last_unchanged_on[rows]
+    began = np.sort(first)[len(first) // 10]
+    known = before[(before > 0) & (before < began)]
+    return Site(
+        id=_new_id(area_id, keys, day),
+        keys=keys,
+        opened_on=day,
+        grown_on=day,
+        first_detected_on=day_of(int(began)) or day,
+        last_unchanged_on=day_of(int(known.max())) if len(known) else None,
+        growth=((day, len(keys)),),
+    )
+
+
+def _found(
+    left: Sequence[np.ndarray], pixels: PixelTable, area_id: str, day: date, rules: SiteRules
+) -> list[Site]:
     """New sites of ground that belongs to none: near parts together, with a body."""
     if not left:
         return []
@@ -137,8 +166,8 @@ def _found(left: Sequence[np.ndarray], area_id: str, day: date, rules: SiteRules
     for k in range(int(label.max()) + 1):
         part = keys[label == k]
         for piece in _cut_to_extent(part, rules):
-            if _has_body(piece, rules):
-                new.append(Site(_new_id(area_id, piece, day), piece, day, day, ((day, len(piece)),)))
+            if has_body(piece, rules):
+                new.append(_open(piece, pixels, area_id, day))
     return new
 
 
@@ -163,7 +192,11 @@ def _absorb(sites: list[Site], day: date, rules: SiteRules) -> list[Site]:
         else:
             old = kept[host]
             merged = _with_keys(old, np.sort(np.concatenate([old.keys, site.keys])), day)
-            kept[host] = replace(merged, merged_from=tuple(sorted({*merged.merged_from, site.id, *site.merged_from})))
+            kept[host] = replace(
+                merged,
+                merged_from=tuple(sorted({*merged.merged_from, site.id, *site.merged_from})),
+                first_detected_on=min(old.first_detected_on, site.first_detected_on),
+            )
     return kept
 
 
@@ -185,22 +218,23 @@ def _split(site: Site, area_id: str, day: date, rules: SiteRules) -> list[Site]:
     largest = int(sizes.argmax())
     parts = [site.keys[label == k] for k in range(len(sizes)) if k != largest]
     new = [
-        Site(_new_id(area_id, p, day), p, day, day, ((day, len(p)),), site.is_confirmed, split_from=site.id)
+        replace(site, id=_new_id(area_id, p, day), keys=p, opened_on=day, growth=((day, len(p)),), merged_from=(),
+                split_from=site.id)
         for p in parts
-        if _has_body(p, rules)
-    ]
+        if has_body(p, rules)
+    ]  # fmt: skip
     lost = [np.zeros(0, np.int64), *(s.keys for s in new)]
     kept = site.keys[~np.isin(site.keys, np.concatenate(lost))]
     return [_with_keys(site, kept, day), *new]
 
 
-def _judged(site: Site, pixels: PixelTable, rules: SiteRules) -> Site:
+def _judged(site: Site, pixels: PixelTable, day: date, rules: SiteRules) -> Site:
     """The site with its confirmation, or withdrawn where a provisional one has lost its body."""
     code = pixels.code[within(site.keys, pixels.key)]
     sure = site.keys[code >= PixelCode.CONFIRMED]
-    confirmed = site.is_confirmed or _has_body(sure, rules)
-    withdrawn = not confirmed and len(site.keys) * PIXEL_HA < 0.5 * rules.mmu_ha
-    return replace(site, is_confirmed=confirmed, is_withdrawn=withdrawn)
+    confirmed_on = site.confirmed_on or (day if has_body(sure, rules) else None)
+    withdrawn = confirmed_on is None and len(site.keys) * PIXEL_HA < 0.5 * rules.mmu_ha
+    return replace(site, confirmed_on=confirmed_on, is_withdrawn=withdrawn)
 
 
 def advance(
@@ -224,8 +258,8 @@ def advance(
     free = pixels.key[~np.isin(pixels.key, owned)]
     grown, left = _attach(free, pixels, kept, day, rules)
     parts = [piece for site in grown for piece in _split(site, area_id, day, rules)]
-    merged = _absorb([*parts, *_found(left, area_id, day, rules)], day, rules)
-    judged = [_judged(s, pixels, rules) for s in merged]
+    merged = _absorb([*parts, *_found(left, pixels, area_id, day, rules)], day, rules)
+    judged = [_judged(s, pixels, day, rules) for s in merged]
     alive = [s for s in judged if not s.is_withdrawn]
     remaining = {s.id for s in alive}
     ended = [s for s in judged if s.is_withdrawn]

@@ -1,0 +1,203 @@
+"""One YAML is one run: a section for each stop of the walk, every field described, defaults only here."""
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.errors import ConfigInvalidError
+from pipeline.provenance import digest
+
+
+class _Section(BaseModel):
+    """Frozen, and refuses fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AreaSection(_Section):
+    """One area of interest and where its scenes, titles and protected areas come from."""
+
+    aoi: Annotated[str, Field(description="GeoJSON file of the area, relative to this file.")]
+    catalog: Annotated[str, Field(description="catalog.json of a static STAC catalogue, or the address of a STAC API.")]
+    collection: Annotated[str, Field(description="Collection of the STAC API.")] = "sentinel-2-l2a"
+    start: Annotated[date | None, Field(description="First day that is read; empty: all that the catalogue has.")] = None
+    reference_until: Annotated[
+        date | None, Field(description="Last day of the reference; empty: as soon as there are enough clear looks.")
+    ] = None
+    absent_bands: Annotated[
+        tuple[str, ...], Field(description="Bands that the provider does not have at all; only swir22 may be absent.")
+    ] = ()
+    titles: Annotated[tuple[str, ...], Field(description="Files of mining titles; none: tenure_status is unknown.")] = ()
+    titles_crs: Annotated[str | None, Field(description="CRS of title files that do not say theirs.")] = None
+    titles_retrieved_on: Annotated[date | None, Field(description="Day on which the titles were retrieved.")] = None
+    protected: Annotated[
+        tuple[str, ...], Field(description="Files of protected areas and Indigenous territories.")
+    ] = ()
+
+
+class CubeSection(_Section):
+    """From scenes to clear reflectance."""
+
+    chunk_px: Annotated[int, Field(description="Side of a chunk in pixels of 10 m.", ge=64, le=4096)] = 1024
+    cloud_dilation_px: Annotated[int, Field(description="Clouds and shadows are grown by this.", ge=0, le=20)] = 2
+
+
+class ReferenceSection(_Section):
+    """The past that change is measured against."""
+
+    min_looks: Annotated[int, Field(description="Clear looks that a pixel needs before it is watched.", ge=4, le=60)] = 8
+    min_days: Annotated[int, Field(description="Shortest reference period.", ge=30, le=730)] = 150
+    ready_share: Annotated[
+        float, Field(description="Share of a chunk's pixels with enough looks that ends the wait.", gt=0, le=1)
+    ] = 0.95
+    reference_days: Annotated[int, Field(description="Longest reference period.", ge=90, le=1830)] = 730
+    lag_days: Annotated[
+        int, Field(description="A renewed reference ends this long before, so that slow growth is not absorbed.", ge=0)
+    ] = 60
+    renew_days: Annotated[int, Field(description="The reference is renewed after this, open sites excepted.", ge=90)] = 365
+
+
+class SitesSection(_Section):
+    """From changed pixels to sites."""
+
+    mmu_ha: Annotated[float, Field(description="Minimum mapping unit.", ge=0.05, le=100)] = 0.3
+    join_gap_px: Annotated[int, Field(description="Ground this near belongs together.", ge=1, le=10)] = 2
+    max_extent_m: Annotated[float, Field(description="Longest side of one site.", ge=100)] = 3000.0
+
+
+class TenureSection(_Section):
+    """From sites to titles on a day."""
+
+    tolerance_m: Annotated[float, Field(description="Outside of a title by less than this is within tolerance.", ge=0)] = 20.0
+    min_overlap_ha: Annotated[float, Field(description="Overlaps below this are slivers.", ge=0)] = 0.01
+    stale_after_days: Annotated[int, Field(description="A snapshot older than this gives unknown.", ge=1)] = 1095
+
+
+class AlertsSection(_Section):
+    """When an alert says something new."""
+
+    growth_ha: Annotated[float, Field(description="Growth that makes a new revision.", gt=0)] = 0.5
+    growth_share: Annotated[float, Field(description="The same, as a share of the area last told.", gt=0)] = 0.1
+    dormant_days: Annotated[int, Field(description="Seen clear without growth for this long: dormant.", ge=10)] = 90
+
+
+class DeliverySection(_Section):
+    """What is written beside the alerts."""
+
+    has_evidence: Annotated[bool, Field(description="Write an evidence folder for each alert.")] = True
+    has_map: Annotated[bool, Field(description="Write map.html.")] = True
+
+
+class ScheduleSection(_Section):
+    """When `overburden schedule` runs the night."""
+
+    cron: Annotated[str, Field(description="Cron expression.")] = "15 3 * * *"
+    timezone: Annotated[str, Field(description="Time zone of the cron expression.")] = "UTC"
+
+
+class RunConfig(_Section):
+    """One run: areas, where results go, and a section for each stop of the walk."""
+
+    areas: Annotated[tuple[AreaSection, ...], Field(description="Areas of interest of this run.", min_length=1)]
+    out: Annotated[str, Field(description="Folder of the results, one sub-folder an area, relative to this file.")]
+    store: Annotated[
+        str | None, Field(description="SQLite file or database URL of the store; empty: store.sqlite in `out`.")
+    ] = None
+    model: Annotated[str | None, Field(description="Folder of the model; empty: the one that comes with overburden.")] = None
+    cube: CubeSection = CubeSection()
+    reference: ReferenceSection = ReferenceSection()
+    sites: SitesSection = SitesSection()
+    tenure: TenureSection = TenureSection()
+    alerts: AlertsSection = AlertsSection()
+    delivery: DeliverySection = DeliverySection()
+    schedule: ScheduleSection = ScheduleSection()
+
+    def detection_digest(self) -> str:
+        """Return the digest of everything that changes what is detected: a state made with another one is refused."""
+        parts = {name: getattr(self, name).model_dump(mode="json") for name in ("cube", "reference", "sites", "alerts")}
+        return digest(parts)[:16]
+
+
+def load_config(path: Path) -> RunConfig:
+    """Return the configuration of a YAML file, its paths made absolute.
+
+    Raises
+    ------
+    ConfigInvalidError
+        The file is absent or no YAML, a field is unknown or has a wrong value; the message names each one.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigInvalidError(f"{path}: {error}; expected a YAML configuration; see configs/example.yaml") from error
+    if not isinstance(document, Mapping):
+        raise ConfigInvalidError(f"{path}: found {type(document).__name__}, expected sections; see configs/example.yaml")
+    try:
+        config = RunConfig.model_validate(document)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, f['loc']))}: {f['msg']} (found {str(f['input'])[:60]})" for f in error.errors()
+        )
+        raise ConfigInvalidError(f"{path}: {faults}; every field is described in configs/example.yaml") from error
+    return _absolute(config, path.resolve().parent)
+
+
+def _absolute(config: RunConfig, base: Path) -> RunConfig:
+    """The configuration with paths relative to its file made absolute; addresses stay."""
+
+    def place(text: str) -> str:
+        return text if "://" in text else str((base / text).resolve())
+
+    areas = tuple(
+        area.model_copy(update={
+            "aoi": place(area.aoi), "catalog": place(area.catalog),
+            "titles": tuple(map(place, area.titles)), "protected": tuple(map(place, area.protected)),
+        })
+        for area in config.areas
+    )  # fmt: skip
+    return config.model_copy(
+        update={
+            "areas": areas,
+            "out": place(config.out),
+            "store": place(config.store) if config.store else None,
+            "model": place(config.model) if config.model else None,
+        }
+    )
+
+
+def example_yaml() -> str:
+    """Return a commented configuration with every field, its description and its default."""
+    lines = ["# One YAML is one run. Every field is here with its default; areas and out have none.", ""]
+    for name, field in RunConfig.model_fields.items():
+        if name == "areas":
+            lines += _example_areas()
+        elif isinstance(field.default, BaseModel):
+            lines += ["", f"# {(type(field.default).__doc__ or '').strip()}", f"{name}:"]
+            lines += [line for key, inner in type(field.default).model_fields.items()
+                      for line in _field_lines(key, inner.description, getattr(field.default, key), "  ")]  # fmt: skip
+        else:
+            value = "../out/example" if name == "out" else field.default
+            lines += _field_lines(name, field.description, value, "")
+    return "\n".join(lines) + "\n"
+
+
+def _example_areas() -> list[str]:
+    """The section of areas, with one area."""
+    values: dict[str, object] = {"aoi": "../aoi/madre-de-dios.geojson", "catalog": "https://earth-search.aws.element84.com/v1"}
+    lines = ["# Areas of interest of this run.", "areas:"]
+    for key, field in AreaSection.model_fields.items():
+        lines += _field_lines(key, field.description, values.get(key, field.default), "    ")
+    lines[3] = "  - " + lines[3].strip()
+    lines[2], lines[3] = "  " + lines[2].strip(), lines[3]
+    return lines
+
+
+def _field_lines(key: str, description: str | None, value: object, indent: str) -> list[str]:
+    """A field as its description in a comment and its value."""
+    plain = list(value) if isinstance(value, tuple) else value
+    text = yaml.safe_dump({key: plain}, default_flow_style=True, width=1000).strip()[1:-1]
+    return [f"{indent}# {description}", f"{indent}{text}"]

@@ -1,0 +1,92 @@
+"""The store's tables: SQLite by default, PostgreSQL by URL."""
+
+from sqlalchemy import Column, Float, Integer, LargeBinary, MetaData, String, Table, Text, UniqueConstraint
+
+STORE_VERSION = "1"
+
+metadata = MetaData()
+
+facts = Table("facts", metadata, Column("key", String, primary_key=True), Column("value", Text, nullable=False))
+"""Facts about the store: its version."""
+
+runs = Table(
+    "area_state", metadata,
+    Column("aoi_id", String, primary_key=True),
+    Column("detection_digest", String, nullable=False),
+    Column("model_id", String, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("site_day", String),
+)  # fmt: skip
+"""Per area: with what its state was made, and the last day that its sites speak for."""
+
+chunks = Table(
+    "chunk_state", metadata,
+    Column("aoi_id", String, primary_key=True),
+    Column("chunk_id", String, primary_key=True),
+    Column("last_day", String, nullable=False),
+    Column("state_file", String, nullable=False),
+    Column("reference_file", String),
+    Column("reference_on", String),
+)  # fmt: skip
+"""Per chunk: its state file, swapped in whole with the ledger's rows."""
+
+ledger = Table(
+    "ledger", metadata,
+    Column("aoi_id", String, primary_key=True),
+    Column("chunk_id", String, primary_key=True),
+    Column("scene_id", String, primary_key=True),
+    Column("processing_baseline", String, primary_key=True),
+    Column("solar_day", String),
+    Column("sensed_at", String, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("clear_pct", Float),
+    Column("cloudy_pct", Float),
+    Column("not_imaged_pct", Float),
+    Column("reason", Text, nullable=False),
+    Column("model_id", String, nullable=False),
+    Column("detection_digest", String, nullable=False),
+)  # fmt: skip
+"""The observation ledger."""
+
+pixels = Table(
+    "day_pixels", metadata,
+    Column("aoi_id", String, primary_key=True),
+    Column("chunk_id", String, primary_key=True),
+    Column("solar_day", String, primary_key=True),
+    Column("payload", LargeBinary, nullable=False),
+)  # fmt: skip
+"""Changed pixels of a chunk after a day, until its sites are made; the last day of each chunk is kept."""
+
+sites = Table(
+    "sites", metadata,
+    Column("aoi_id", String, primary_key=True),
+    Column("site_id", String, primary_key=True),
+    Column("record", Text, nullable=False),
+    Column("keys", LargeBinary, nullable=False),
+)  # fmt: skip
+"""Open sites after the last site day."""
+
+events = Table(
+    "events", metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("aoi_id", String, nullable=False, index=True),
+    Column("site_id", String, nullable=False),
+    Column("alert_id", String, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("day", String, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("previous_hash", String, nullable=False),
+    Column("hash", String, nullable=False, unique=True),
+    UniqueConstraint("aoi_id", "epoch", "site_id", "revision"),
+)  # fmt: skip
+"""Everything that was ever said, append-only, each row hashed with the one before. A late scene starts a new epoch, in
+which the area's history is told again as if the scene had come in time; the old epoch stays."""
+
+nights = Table(
+    "nights", metadata,
+    Column("aoi_id", String, primary_key=True),
+    Column("as_of", String, primary_key=True),
+    Column("previous_as_of", String),
+)  # fmt: skip
+"""The dates that runs spoke for."""

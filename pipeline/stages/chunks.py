@@ -1,0 +1,240 @@
+"""From scenes to the state of a chunk: reference, evidence, monitor, ledger."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+import numpy as np
+import xarray as xr
+from odc.geo.geobox import GeoBox
+
+from pipeline.aoi import PIXEL_M, Chunk
+from pipeline.change import PixelEstimator, classify
+from pipeline.config import ReferenceSection, RunConfig
+from pipeline.cube import bands_of, doubtful_mask
+from pipeline.errors import SceneError
+from pipeline.features import feature_table, gate, signs_of
+from pipeline.io.pixels import read_acquisition, read_cube
+from pipeline.io.states import StateFolder
+from pipeline.io.store import AreaState, ChunkState, Store
+from pipeline.ledger import LedgerRow, Outcome
+from pipeline.monitor import LookEvidence, PixelCode, PixelState, empty_state, take_look
+from pipeline.provenance import digest
+from pipeline.reference import Reference, fit_reference, replace_where, stack_strips
+from pipeline.scenes import BANDS, SCL, Acquisition, Scene
+from pipeline.sites import PixelTable, pixel_key
+
+LOG = logging.getLogger(__name__)
+STRIP_ROWS = 256
+"""Rows of a chunk whose whole past is in memory at once when the reference is fitted."""
+DAYS_A_SWAP = 12
+"""Days after which a back-fill swaps in the state of a chunk, so that a kill costs little."""
+
+
+@dataclass(frozen=True)
+class ChunkWork:
+    """Everything that the update of one chunk needs."""
+
+    area: AreaState
+    chunk: Chunk
+    acquisitions: tuple[Acquisition, ...]
+    """All acquisitions of the area up to the date that the run speaks for, in time order."""
+    config: RunConfig
+    reference_until: date | None
+    estimator: PixelEstimator
+    store: Store
+    states: StateFolder
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What is known of a chunk while days go by."""
+
+    count: np.ndarray
+    """uint16 (y, x): clear looks while the reference is awaited."""
+    state: PixelState | None
+    reference: Reference | None
+    reference_on: date | None
+
+
+def update_chunk(work: ChunkWork) -> int:
+    """Bring the state of a chunk up to the last acquisition; returns the number of days that were taken."""
+    stored = work.store.chunk_states(work.area.aoi_id).get(work.chunk.id)
+    pending = [a for a in work.acquisitions if stored is None or a.solar_day > stored.last_day]
+    if not pending:
+        return 0
+    progress = _resume(work, stored)
+    for start in range(0, len(pending), DAYS_A_SWAP):
+        batch = pending[start : start + DAYS_A_SWAP]
+        rows: list[LedgerRow] = []
+        tables: dict[date, PixelTable] = {}
+        for acquisition in batch:
+            progress, found = _take_day(work, progress, acquisition, rows)
+            if found is not None:
+                tables[acquisition.solar_day] = found
+        _swap(work, progress, batch[-1].solar_day, rows, tables)
+        LOG.info("%s, chunk %s: %d of %d days", work.area.aoi_id, work.chunk.id, start + len(batch), len(pending))
+    return len(pending)
+
+
+def _resume(work: ChunkWork, stored: ChunkState | None) -> Progress:
+    """Progress as the store has it."""
+    nothing = np.zeros(work.chunk.shape, np.uint16)
+    if stored is None:
+        return Progress(nothing, None, None, None)
+    held = work.states.read_state(stored.state_file)
+    reference = work.states.read_reference(stored.reference_file) if stored.reference_file else None
+    if isinstance(held, PixelState):
+        return Progress(nothing, held, reference, stored.reference_on)
+    return Progress(held, None, reference, stored.reference_on)
+
+
+def _swap(
+    work: ChunkWork, progress: Progress, day: date, rows: Sequence[LedgerRow], tables: dict[date, PixelTable]
+) -> None:
+    """Write the state under a name of its own, then let the store point to it."""
+    key = digest([work.area.aoi_id, work.area.epoch, work.chunk.id, day.isoformat()])[:16]
+    name = f"{work.chunk.id}-{day:%Y%m%d}-{key}"
+    state_file = work.states.write_state(name, progress.state if progress.state is not None else progress.count)
+    reference_file = None
+    if progress.reference is not None and progress.reference_on is not None:
+        reference_file = f"{work.chunk.id}-reference-{progress.reference_on:%Y%m%d}-{work.area.epoch}"
+        if not (work.states.path / f"{reference_file}.npz").exists():
+            work.states.write_reference(reference_file, progress.reference)
+        reference_file += ".npz"
+    swapped = ChunkState(day, state_file, reference_file, progress.reference_on)
+    work.store.swap_chunk(work.area.aoi_id, work.chunk.id, swapped, rows, tables, area=work.area)
+
+
+def _take_day(
+    work: ChunkWork, progress: Progress, acquisition: Acquisition, rows: list[LedgerRow]
+) -> tuple[Progress, PixelTable | None]:
+    """Progress after one solar day, and the changed pixels after it where the chunk is monitored."""
+    day = acquisition.solar_day
+    progress = _with_reference(work, progress, day)
+    cube, failed = read_acquisition(acquisition, work.chunk.geobox, dilation_px=work.config.cube.cloud_dilation_px)
+    outcome = Outcome.REFERENCE if progress.reference is None else Outcome.MONITORED
+    rows += [_ledger_row(work, s, day, cube, failed.get(s.id), outcome) for s in acquisition.scenes]
+    if cube is None:
+        return progress, None
+    if progress.reference is None:
+        return replace(progress, count=progress.count + cube["clear"].values[0]), None
+    state = monitor_look(progress.state or empty_state(work.chunk.shape), progress.reference, cube, day, work)
+    return replace(progress, state=state), changed_pixels(state, progress.reference, work.chunk)
+
+
+def monitor_look(state: PixelState, reference: Reference, cube: xr.Dataset, day: date, work: ChunkWork) -> PixelState:
+    """Return the state after the look of a cube with one date."""
+    bands = bands_of(cube, 0)
+    shape = work.chunk.shape
+    expected = reference.expected(day)
+    expected[[i for i, b in enumerate(BANDS) if b not in bands]] = np.nan
+    current = np.stack([bands.get(b, np.full(shape, np.nan, np.float32)) for b in BANDS])
+    watched = (reference.looks > 0) & work.chunk.inside
+    doubtful = doubtful_mask(cube[SCL].values[0], bands) & watched
+    clear = (cube["clear"].values[0] | (doubtful & (state.doubtful >= 1))) & watched
+    moving = gate(dict(zip(BANDS, current, strict=True)), dict(zip(BANDS, expected, strict=True)))
+    rows = np.flatnonzero(clear & (moving | (state.changed_looks > 0)))
+    flat = current.reshape(len(BANDS), -1)[:, rows]
+    features = feature_table(flat, expected.reshape(len(BANDS), -1)[:, rows])
+    said = classify(work.estimator, features)
+    evidence = LookEvidence(rows, said.change, said.seen, said.probabilities, signs_of(features), flat)
+    return take_look(state, clear, doubtful, evidence, day)
+
+
+def changed_pixels(state: PixelState, reference: Reference, chunk: Chunk) -> PixelTable:
+    """Return the pixels of a chunk that are provisional, confirmed or finished, sorted by key."""
+    row, column = np.nonzero(state.code >= PixelCode.PROVISIONAL)
+    at = (row, column)
+    top, left = round(-chunk.transform.f / PIXEL_M), round(chunk.transform.c / PIXEL_M)
+    table = PixelTable(
+        key=pixel_key(row + top, column + left),
+        code=state.code[at],
+        first_changed_on=state.first_changed_on[at],
+        last_unchanged_on=state.last_unchanged_on[at],
+        confirmed_on=state.confirmed_on[at],
+        last_changed_on=state.last_changed_on[at],
+        clear_looks=state.clear_looks[at],
+        likeness=state.likeness[:, row, column].T,
+        seen_as=state.seen_as[:, row, column].T,
+        before=reference.coefficients[0][:, row, column].T,
+        near=reference.near[:, row, column].T,
+    )
+    return table.take(np.argsort(table.key, kind="stable"))
+
+
+# --- the reference ---------------------------------------------------------------------------------------------------
+
+
+def _with_reference(work: ChunkWork, progress: Progress, day: date) -> Progress:
+    """Progress with the reference that holds on a day: fitted when it is due, renewed a year later."""
+    rules = work.config.reference
+    if progress.reference is None:
+        if not _is_due(work, progress, day):
+            return progress
+        until = work.reference_until or day - timedelta(days=1)
+        reference = _fit(work, until - timedelta(days=rules.reference_days), until)
+        return progress if reference is None else Progress(progress.count, None, reference, day)
+    if progress.reference_on is None or (day - progress.reference_on).days < rules.renew_days:
+        return progress
+    until = day - timedelta(days=rules.lag_days)
+    renewed = _fit(work, until - timedelta(days=rules.reference_days), until)
+    if renewed is None or progress.state is None:
+        return replace(progress, reference_on=day)
+    quiet = progress.state.code == PixelCode.NONE
+    return replace(progress, reference=replace_where(progress.reference, renewed, quiet), reference_on=day)
+
+
+def _is_due(work: ChunkWork, progress: Progress, day: date) -> bool:
+    """Whether the wait for the reference is over before the look of a day."""
+    rules: ReferenceSection = work.config.reference
+    if work.reference_until is not None:
+        return day > work.reference_until
+    if (day - work.acquisitions[0].solar_day).days < rules.min_days:
+        return False
+    enough = (progress.count >= rules.min_looks) & work.chunk.inside
+    return bool(enough.sum() >= rules.ready_share * work.chunk.inside.sum())
+
+
+def _fit(work: ChunkWork, start: date, until: date) -> Reference | None:
+    """Reference of the looks in [start, until], strip by strip; None where nothing could be read."""
+    past = [a for a in work.acquisitions if start <= a.solar_day <= until]
+    box = work.chunk.geobox
+    strips = []
+    for top in range(0, box.shape[0], STRIP_ROWS):
+        strip: GeoBox = box[top : min(top + STRIP_ROWS, box.shape[0]), :]
+        cube = read_cube(past, strip, dilation_px=work.config.cube.cloud_dilation_px)
+        if cube is None:
+            return None
+        strips.append(fit_reference(cube, work.config.reference.min_looks))
+    LOG.info("%s, chunk %s: reference of %d days until %s", work.area.aoi_id, work.chunk.id, len(past), until)
+    return stack_strips(strips)
+
+
+# --- the ledger ------------------------------------------------------------------------------------------------------
+
+
+def _ledger_row(
+    work: ChunkWork, scene: Scene, day: date, cube: xr.Dataset | None, error: SceneError | None, outcome: Outcome
+) -> LedgerRow:
+    """What one scene showed of a chunk."""
+    clear = cloudy = missing = None
+    reason = ""
+    if error is not None:
+        outcome, reason = Outcome.FAILED, f"{type(error).__name__}: {error}"
+    elif cube is not None:
+        inside = work.chunk.inside
+        has_data = np.logical_and.reduce([np.isfinite(a) for a in bands_of(cube, 0).values()]) & inside
+        seen = cube["clear"].values[0] & inside
+        total = max(int(inside.sum()), 1)
+        clear, missing = 100.0 * seen.sum() / total, 100.0 * (1.0 - has_data.sum() / total)
+        cloudy = 100.0 - clear - missing
+        clear, cloudy, missing = (round(float(max(v, 0.0)), 2) for v in (clear, cloudy, missing))
+        if missing >= 100.0:
+            outcome = Outcome.EMPTY
+    return LedgerRow(
+        aoi_id=work.area.aoi_id, chunk_id=work.chunk.id, scene_id=scene.id, solar_day=day,
+        sensed_at=scene.sensed_at.isoformat().replace("+00:00", "Z"), processing_baseline=scene.processing_baseline,
+        outcome=outcome, clear_pct=clear, cloudy_pct=cloudy, not_imaged_pct=missing, reason=reason,
+    )  # fmt: skip

@@ -1,0 +1,110 @@
+"""What a night writes: alerts, disturbances, the night's news, report, map and evidence, each file whole."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from pipeline import __version__
+from pipeline.alerts import Alert, is_for_agencies, is_open
+from pipeline.aoi import Area, Grid
+from pipeline.config import RunConfig
+from pipeline.delivery import ReportInputs, feature_collection, run_report
+from pipeline.io.models import Model
+from pipeline.io.outputs import write_whole
+from pipeline.io.store import Store
+from pipeline.ledger import LedgerRow
+from pipeline.scenes import Acquisition
+from pipeline.stages.sites import alert_of
+from pipeline.stages.views import write_evidence, write_map
+from pipeline.tenure import ProtectedArea, Snapshot, Title
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What the files of one night and area are written from."""
+
+    area: Area
+    grid: Grid
+    as_of: date
+    previous_as_of: date | None
+    out: Path
+    config: RunConfig
+    config_digest: str
+    model: Model
+    store: Store
+    acquisitions: tuple[Acquisition, ...]
+    titles: tuple[Title, ...]
+    snapshots: tuple[Snapshot, ...]
+    protected: tuple[ProtectedArea, ...]
+    ledger: tuple[LedgerRow, ...]
+    findings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What was said in the files."""
+
+    alerts: tuple[Alert, ...]
+    disturbances: tuple[Alert, ...]
+    changed: tuple[Alert, ...]
+
+
+def publish(work: Publication) -> Published:
+    """Write the files of a night; the same store and date always give the same bytes."""
+    events = work.store.latest_events(work.area.id, work.as_of)
+    told = [alert_of(event) for event in events.values()]
+    is_new = [work.previous_as_of is None or e.day > work.previous_as_of for e in events.values()]
+    published = Published(
+        tuple(a for a in told if is_open(a) and is_for_agencies(a)),
+        tuple(a for a in told if a.properties["state"] != "withdrawn" and not (is_open(a) and is_for_agencies(a))
+              and a.properties["confirmed_on"] is not None),
+        tuple(a for a, new in zip(told, is_new, strict=True) if new and _was_for_agencies(work, a)),
+    )  # fmt: skip
+    if work.config.delivery.has_evidence:
+        write_evidence(work, published.alerts)
+    if work.config.delivery.has_map:
+        write_map(work, published.alerts, published.disturbances)
+    _write(work, "disturbances.geojson", published.disturbances)
+    _write(work, f"nights/{work.as_of.isoformat()}.geojson", published.changed)
+    write_whole(work.out / "report.md", _report(work, published))
+    _write(work, "alerts.geojson", published.alerts)
+    return published
+
+
+def _was_for_agencies(work: Publication, alert: Alert) -> bool:
+    """Whether an agency holds, or gets, an alert about this site: then it must hear of its end or renaming too."""
+    site_id = alert.properties["site_id"]
+    return any(is_for_agencies(alert_of(e)) for e in work.store.events(work.area.id, until=work.as_of)
+               if e.site_id == site_id)  # fmt: skip
+
+
+def manifest_of(work: Publication) -> Mapping[str, object]:
+    """Return the lineage of a night's files: software, model, configuration, cadastre."""
+    return {
+        "software": f"overburden {__version__}",
+        "model_id": work.model.id,
+        "config_digest": work.config_digest,
+        "previous_as_of": work.previous_as_of.isoformat() if work.previous_as_of else None,
+        "cadastre": [s.as_object() for s in work.snapshots],
+        "is_simulated": work.area.is_simulated,
+    }
+
+
+def _write(work: Publication, name: str, alerts: Sequence[Alert]) -> None:
+    """Write one GeoJSON file."""
+    text = feature_collection(alerts, aoi_id=work.area.id, as_of=work.as_of, manifest=manifest_of(work))
+    write_whole(work.out / name, text)
+
+
+def _report(work: Publication, published: Published) -> str:
+    """The run report."""
+    return run_report(
+        ReportInputs(
+            aoi_id=work.area.id, aoi_name=work.area.name, is_simulated=work.area.is_simulated, as_of=work.as_of,
+            previous_as_of=work.previous_as_of, model_id=work.model.id, config_digest=work.config_digest,
+            software=f"overburden {__version__}", alerts=published.alerts, disturbances=published.disturbances,
+            changed=published.changed, ledger=work.ledger, findings=work.findings,
+            cadastre=[s.as_object() for s in work.snapshots],
+        )
+    )  # fmt: skip

@@ -1,0 +1,318 @@
+"""The walk of one area for one night."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+import shapely
+
+from pipeline.alerts import Alert, AlertContext, AlertRules
+from pipeline.aoi import Area, Chunk, Grid, working_grid
+from pipeline.config import AreaSection, RunConfig
+from pipeline.errors import AoiBeyondScenesError, CatalogEmptyError, NoUsableSceneError, PipelineError
+from pipeline.io.areas import read_area
+from pipeline.io.cadastres import read_protected, read_titles
+from pipeline.io.catalogs import Unusable, find_scenes
+from pipeline.io.models import Model, default_model, load_model
+from pipeline.io.outputs import exclusive, remove_leftovers
+from pipeline.io.pixels import read_scene
+from pipeline.io.states import StateFolder
+from pipeline.io.store import AreaState, Store, open_store
+from pipeline.ledger import LedgerRow, Outcome
+from pipeline.provenance import digest
+from pipeline.scenes import Acquisition, Scene, Superseded, choose_scenes
+from pipeline.sites import SiteRules
+from pipeline.stages.chunks import ChunkWork, update_chunk
+from pipeline.stages.publish import Publication, publish
+from pipeline.stages.sites import SiteWork, update_sites
+from pipeline.tenure import AreaIndex, ProtectedArea, Snapshot, TenureRules, Title, TitleIndex, boundary_dates
+
+LOG = logging.getLogger(__name__)
+BEYOND_SHARE = 0.01
+"""Share of an area outside of every scene from which the run says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class AoiRequest:
+    """One area to run."""
+
+    section: AreaSection
+    config: RunConfig
+    out: Path
+    """Folder of this area's results."""
+    store: str
+    """SQLite file or database URL."""
+    as_of: date | None
+    """The date that the run speaks for; None: the last solar day of the catalogue."""
+
+
+@dataclass(frozen=True)
+class AoiResult:
+    """What a run of one area gives."""
+
+    aoi_id: str
+    as_of: date
+    out: Path
+    alerts: tuple[Alert, ...]
+    disturbances: tuple[Alert, ...]
+    changed: tuple[Alert, ...]
+    findings: tuple[str, ...]
+    """Named errors of everything that could not be used, and other things to know."""
+    has_refused_input: bool
+    """Titles were refused: the findings may lack a title."""
+
+
+@dataclass(frozen=True)
+class Walk:
+    """An opened walk: everything that was read before any pixel."""
+
+    request: AoiRequest
+    area: Area
+    grid: Grid
+    as_of: date
+    acquisitions: tuple[Acquisition, ...]
+    superseded: tuple[Superseded, ...]
+    unusable: tuple[Unusable, ...]
+    titles: tuple[Title, ...]
+    snapshots: tuple[Snapshot, ...]
+    protected: tuple[ProtectedArea, ...]
+    model: Model
+    store: Store
+    state: AreaState
+    states: StateFolder
+    findings: tuple[str, ...] = field(default=())
+
+
+def run_aoi(request: AoiRequest) -> AoiResult:
+    """Return what one area gives on one night: open, chunks, sites, publication."""
+    request.out.mkdir(parents=True, exist_ok=True)
+    with exclusive(request.out / ".lock", f"area of {request.section.aoi}"):
+        remove_leftovers(request.out)
+        walk = open_walk(request)
+        for chunk in walk.grid.chunks:
+            update_chunk(chunk_work(walk, chunk))
+        return finish(walk)
+
+
+def open_walk(request: AoiRequest) -> Walk:
+    """Return the walk with its area, scenes, titles, model and store read and checked; no pixel is read yet.
+
+    Raises
+    ------
+    InputError
+        One of its children, named after what cannot be used.
+    """
+    section = request.section
+    area = read_area(Path(section.aoi))
+    grid = working_grid(area, request.config.cube.chunk_px)
+    titles, snapshots, protected = _read_law(section)
+    model = load_model(Path(request.config.model) if request.config.model else default_model())
+    scenes, unusable = find_scenes(
+        section.catalog, area, until=request.as_of or date.max, start=section.start, collection=section.collection,
+        absent_bands=section.absent_bands,
+    )  # fmt: skip
+    if not scenes:
+        _explain_no_scenes(section, unusable)
+    acquisitions, superseded = choose_scenes(scenes)
+    as_of = request.as_of or acquisitions[-1].solar_day
+    store = open_store(request.store)
+    state = store.area_state(area.id, _detection_digest(request.config, area, section), model.id)
+    if _has_late_scene(store, state, acquisitions, grid):
+        LOG.warning("%s: a scene came late; the area's history is told again with it", area.id)
+        store.start_epoch(area.id)
+        state = store.area_state(area.id, state.detection_digest, model.id)
+    walk = Walk(
+        request, area, grid, as_of, tuple(acquisitions), tuple(superseded), tuple(unusable), titles, snapshots, protected,
+        model, store, state, StateFolder(request.out / "state"), _findings(area, scenes, unusable, snapshots),
+    )  # fmt: skip
+    store.put_ledger([*_unusable_rows(walk), *_superseded_rows(walk)], state)
+    LOG.info("%s: %d acquisitions until %s, %d chunks", area.id, len(acquisitions), as_of, len(grid.chunks))
+    return walk
+
+
+def chunk_work(walk: Walk, chunk: Chunk) -> ChunkWork:
+    """Return the work on one chunk."""
+    return ChunkWork(
+        walk.state, chunk, walk.acquisitions, walk.request.config, walk.request.section.reference_until,
+        walk.model.estimator, walk.store, walk.states,
+    )  # fmt: skip
+
+
+def finish(walk: Walk) -> AoiResult:
+    """Return the result after all chunks are up to date: sites, then files."""
+    ledger = walk.store.ledger(walk.area.id, walk.as_of)
+    tried = [r for r in ledger if r.chunk_id]
+    if tried and all(r.outcome is Outcome.FAILED for r in tried):
+        raise NoUsableSceneError(f"{walk.request.section.catalog}: no scene could be read; the first: {tried[0].reason}")
+    days = update_sites(site_work(walk), walk.as_of)
+    walk.states.keep_only({f for c in walk.store.chunk_states(walk.area.id).values()
+                           for f in (c.state_file, c.reference_file) if f})  # fmt: skip
+    previous = walk.store.note_night(walk.area.id, walk.as_of)
+    LOG.info("%s: %d site days; writing", walk.area.id, days)
+    published = publish(publication(walk, ledger, previous))
+    failed = tuple(r.reason for r in tried if r.outcome is Outcome.FAILED)
+    return AoiResult(
+        walk.area.id, walk.as_of, walk.request.out, published.alerts, published.disturbances, published.changed,
+        (*walk.findings, *dict.fromkeys(failed)), any(s.refused for s in walk.snapshots),
+    )  # fmt: skip
+
+
+def site_work(walk: Walk) -> SiteWork:
+    """Return the work on the sites of the area."""
+    config = walk.request.config
+    return SiteWork(
+        area=walk.state,
+        store=walk.store,
+        site_rules=SiteRules(config.sites.mmu_ha, config.sites.join_gap_px, config.sites.max_extent_m),
+        alert_rules=AlertRules(config.alerts.growth_ha, config.alerts.growth_share),
+        context=AlertContext(
+            aoi_id=walk.area.id,
+            crs=walk.grid.crs,
+            model=walk.model.site,
+            model_id=walk.model.id,
+            titles=TitleIndex(walk.titles),
+            snapshots=walk.snapshots,
+            protected=AreaIndex(walk.protected),
+            tenure_rules=TenureRules(
+                tolerance_m=config.tenure.tolerance_m,
+                minerals=walk.area.minerals,
+                min_overlap_ha=config.tenure.min_overlap_ha,
+                stale_after_days=config.tenure.stale_after_days,
+            ),
+            scenes_on={a.solar_day: tuple(s.id for s in a.scenes) for a in walk.acquisitions},
+            dormant_days=config.alerts.dormant_days,
+            has_evidence=config.delivery.has_evidence,
+            is_simulated=walk.area.is_simulated,
+        ),
+        extra_days=partial(_title_days, walk),
+    )
+
+
+def publication(walk: Walk, ledger: Sequence[LedgerRow], previous: date | None) -> Publication:
+    """Return what the files of the night are written from."""
+    return Publication(
+        area=walk.area, grid=walk.grid, as_of=walk.as_of, previous_as_of=previous, out=walk.request.out,
+        config=walk.request.config, config_digest=walk.state.detection_digest, model=walk.model, store=walk.store,
+        acquisitions=walk.acquisitions, titles=walk.titles, snapshots=walk.snapshots, protected=walk.protected,
+        ledger=tuple(ledger), findings=walk.findings,
+    )  # fmt: skip
+
+
+def _title_days(walk: Walk, after: date | None, until: date) -> Sequence[date]:
+    """Days on which a title starts or has just ended."""
+    return boundary_dates(walk.titles, after=after or walk.acquisitions[0].solar_day, until=until)
+
+
+def _read_law(
+    section: AreaSection,
+) -> tuple[tuple[Title, ...], tuple[Snapshot, ...], tuple[ProtectedArea, ...]]:
+    """Titles with their snapshots, and protected areas."""
+    titles: list[Title] = []
+    snapshots: list[Snapshot] = []
+    for path in section.titles:
+        found, snapshot = read_titles(Path(path), crs=section.titles_crs, retrieved_on=section.titles_retrieved_on)
+        titles += found
+        snapshots.append(snapshot)
+    protected = [p for path in section.protected for p in read_protected(Path(path), crs=section.titles_crs)]
+    return tuple(titles), tuple(snapshots), tuple(protected)
+
+
+def _explain_no_scenes(section: AreaSection, unusable: Sequence[Unusable]) -> None:
+    """Raise the error for a catalogue without one scene to use."""
+    if not unusable:
+        raise CatalogEmptyError(
+            f"{section.catalog}: found no scene of the area in the period; check start, as-of date and the catalogue"
+        )
+    first = unusable[0]
+    raise NoUsableSceneError(
+        f"{section.catalog}: none of {len(unusable)} items can be used; the first, {first.scene_id}: "
+        f"{type(first.error).__name__}: {first.error}"
+    )
+
+
+def _detection_digest(config: RunConfig, area: Area, section: AreaSection) -> str:
+    """Digest of all that the state depends on, except the model, which has an id of its own."""
+    return digest([
+        config.detection_digest(), area.geometry.wkb_hex, area.crs, str(section.reference_until), str(section.start),
+        list(section.absent_bands),
+    ])[:16]  # fmt: skip
+
+
+def _has_late_scene(store: Store, state: AreaState, acquisitions: Sequence[Acquisition], grid: Grid) -> bool:
+    """Whether a scene is to be used that lies before days already taken, or that failed then and can be read now."""
+    taken = store.chunk_states(state.aoi_id)
+    if not taken:
+        return False
+    last = max(c.last_day for c in taken.values())
+    rows = {(r.scene_id, r.processing_baseline, r.chunk_id): r for r in store.ledger(state.aoi_id)}
+    used = {(r.scene_id, r.processing_baseline) for r in rows.values() if r.chunk_id and r.outcome is not Outcome.FAILED}
+    failed = {k[:2] for k, r in rows.items() if r.chunk_id and r.outcome is Outcome.FAILED}
+    for scene in (s for a in acquisitions for s in a.scenes if s.solar_day <= last):
+        key = (scene.id, scene.processing_baseline)
+        if key in failed:
+            if _reads_now(scene, grid):
+                return True
+        elif key not in used and all(scene.solar_day <= c.last_day for c in taken.values()):
+            return True
+    return False
+
+
+def _reads_now(scene: Scene, grid: Grid) -> bool:
+    """Whether a scene that failed can be read by now, in full."""
+    try:
+        layers = [read_scene(scene, chunk.geobox) for chunk in grid.chunks]
+    except PipelineError:
+        return False
+    return any((layer["scl"] > 0).any() for layer in layers)
+
+
+def _findings(
+    area: Area, scenes: Sequence[Scene], unusable: Sequence[Unusable], snapshots: Sequence[Snapshot]
+) -> tuple[str, ...]:
+    """What the operator must know before pixels are read: unusable items, refused titles, ground outside of scenes."""
+    found = [f"{type(u.error).__name__}: {u.error}" for u in unusable]
+    found += [r.reason for s in snapshots for r in s.refused]
+    found += [
+        f"{s.name}: title {r.title_id} (feature {r.feature}) repaired, {r.before_ha:.2f} ha before, {r.after_ha:.2f} ha "
+        f"after: {r.reason}"
+        for s in snapshots for r in s.repaired
+    ]  # fmt: skip
+    found += [f"{s.name}: {u.count} times unknown {u.field} {u.code!r}" for s in snapshots for u in s.unknown_codes]
+    ground = shapely.union_all([s.footprint for s in scenes])
+    share = area.geometry.difference(ground).area / area.geometry.area
+    if share > BEYOND_SHARE:
+        error = AoiBeyondScenesError(
+            f"{100 * share:.1f} % of area {area.id} lies outside of every scene footprint and is never seen; nothing is "
+            f"said of it. Scenes lie in {', '.join(f'{b:.3f}' for b in ground.bounds)} (lon/lat): add the tiles that "
+            "are missing, or draw the area smaller"
+        )
+        found.append(f"{type(error).__name__}: {error}")
+    return tuple(found)
+
+
+def _unusable_rows(walk: Walk) -> list[LedgerRow]:
+    """Ledger rows of items that cannot be used."""
+    return [
+        _bare_row(walk.area.id, u.scene_id, u.solar_day, u.sensed_at, "", Outcome.FAILED,
+                  f"{type(u.error).__name__}: {u.error}")
+        for u in walk.unusable
+    ]  # fmt: skip
+
+
+def _superseded_rows(walk: Walk) -> list[LedgerRow]:
+    """Ledger rows of scenes that others supersede."""
+    return [
+        _bare_row(walk.area.id, s.scene.id, s.scene.solar_day, s.scene.sensed_at.isoformat().replace("+00:00", "Z"),
+                  s.scene.processing_baseline, Outcome.SUPERSEDED, s.reason)
+        for s in walk.superseded
+    ]  # fmt: skip
+
+
+def _bare_row(  # noqa: PLR0913 - a row of the ledger, as it is
+    aoi_id: str, scene_id: str, day: date | None, sensed_at: str, baseline: str, outcome: Outcome, reason: str
+) -> LedgerRow:  # fmt: skip
+    """A ledger row that belongs to no chunk."""
+    return LedgerRow(aoi_id, "", scene_id, day, sensed_at, baseline, outcome, None, None, None, reason)

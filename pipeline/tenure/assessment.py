@@ -1,0 +1,338 @@
+"""The finding for a site: titles that touch it, facts that are missing, and one status by a fixed precedence.
+
+1. `unknown` without any snapshot.
+2. `covered` where titles that permit cover `covered_share` of the site, whatever else is missing.
+3. `unknown` where a fact is missing that could change the finding: a stale snapshot, a title without a usable outline
+   near by, or titles in doubt that would make it more covered.
+4. `within_tolerance`, then `partly_covered`, by the titles that permit.
+5. The first of `SECOND_BEST` whose titles cover a share that counts.
+6. `uncovered`.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from pipeline import geo
+from pipeline.errors import SiteGeometryError
+from pipeline.tenure.findings import TenureRules, describe, title_finding
+from pipeline.tenure.index import TitleIndex, padded_box, shared_ground
+from pipeline.tenure.records import Refusal, Snapshot, TenureFinding, TenureStatus, Title, TitleFinding
+
+HECTARE_DECIMALS = 3
+"""Hectares are told to 10 square metres, a tenth of a pixel."""
+
+SECOND_BEST: tuple[TenureStatus, ...] = (
+    TenureStatus.FORMALISATION_ZONE,
+    TenureStatus.SUSPENDED,
+    TenureStatus.COMMODITY_MISMATCH,
+    TenureStatus.STAGE_MISMATCH,
+    TenureStatus.NOT_YET_VALID,
+    TenureStatus.LAPSED,
+)
+"""What names the status where no title permits, nearest to a permission first."""
+
+_MOST_SENTENCES = 3
+"""Titles without a usable outline that are named one by one, for each snapshot."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """The ground that is asked about."""
+
+    geometry: BaseGeometry
+    area_ha: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Relation:
+    """One title as it lies to the site."""
+
+    title: Title
+    finding: TenureStatus
+    """What the title says of the ground inside it."""
+    predicate: str
+    overlap: BaseGeometry
+    overlap_ha: float
+    is_fresh: bool
+    """Whether its snapshot is young enough to say that it was still in force."""
+
+    @property
+    def permits(self) -> bool:
+        """Whether it is known to permit."""
+        return self.finding is TenureStatus.COVERED and self.is_fresh
+
+    @property
+    def may_permit(self) -> bool:
+        """Whether it permits or is in doubt."""
+        return self.finding in {TenureStatus.COVERED, TenureStatus.UNKNOWN}
+
+
+def assess(
+    geometry: BaseGeometry,
+    titles: TitleIndex | Iterable[Title],
+    *,
+    snapshots: Sequence[Snapshot],
+    on: date,
+    rules: TenureRules,
+) -> TenureFinding:
+    """Return how a site relates to the titles on a day, with hectares and a reason for each title and missing fact.
+
+    Parameters
+    ----------
+    geometry : BaseGeometry
+        Lon/lat (multi)polygon of the site.
+    titles : TitleIndex or iterable of Title
+        In any order. Pass a `TitleIndex` when many sites are asked about.
+    snapshots : sequence of Snapshot
+        What the titles were read from; empty gives `unknown`.
+    on : date
+        Day that is asked about.
+    rules : TenureRules
+
+    Returns
+    -------
+    TenureFinding
+        Hectares are geodesic, on the union where titles overlap, rounded to 0.001.
+
+    Raises
+    ------
+    SiteGeometryError
+        The site is no polygon, or has no area.
+    """
+    site = _site(geometry)
+    index = titles if isinstance(titles, TitleIndex) else TitleIndex(titles)
+    relations = _relations(site, index, snapshots=snapshots, on=on, rules=rules)
+    missing = _missing_facts(site, snapshots, on=on, rules=rules)
+    status = _status(site, relations, has_snapshot=bool(snapshots), is_missing=bool(missing), rules=rules)
+    told = tuple(_told(relation, site, rules) for relation in relations)
+    silence = [] if told or not snapshots else [_silence(snapshots, rules)]
+    return TenureFinding(
+        status=status,
+        reasons=(*missing, *_remarks(snapshots, on, status), *(t.reason for t in told), *silence),
+        titles=told,
+        uncovered_ha=_uncovered_ha(site, relations, is_missing=bool(missing)),
+        cadastre=tuple(sorted(snapshots, key=lambda s: (s.name, s.sha256))),
+    )
+
+
+def _site(geometry: BaseGeometry) -> _Site:
+    """Return the polygonal part of a site and its hectares."""
+    outline = geo.polygons_only(geometry)
+    area_ha = geo.geodesic_area_ha(outline)
+    if area_ha <= 0:
+        raise SiteGeometryError(
+            f"found a {geometry.geom_type} without area at {geometry.bounds}, expected a polygon in lon/lat; "
+            "hand in the site's outline"
+        )
+    return _Site(outline, area_ha)
+
+
+# --- how each title lies to the site -------------------------------------------------------------------------------
+
+
+def _relations(
+    site: _Site, index: TitleIndex, *, snapshots: Sequence[Snapshot], on: date, rules: TenureRules
+) -> list[_Relation]:
+    """Titles that touch the site, or that may permit and lie within the tolerance; most hectares first."""
+    retrieved = {snapshot.sha256: snapshot.retrieved_on for snapshot in snapshots}
+    found = []
+    for title in index.near(site.geometry, rules.tolerance_m):
+        retrieved_on = retrieved.get(title.snapshot)
+        finding, predicate = title_finding(title, on, rules=rules, retrieved_on=retrieved_on)
+        overlap = shared_ground(site.geometry, title.geometry)
+        overlap_ha = site.area_ha if overlap is site.geometry else geo.geodesic_area_ha(overlap)
+        is_fresh = retrieved_on is None or (on - retrieved_on).days <= rules.stale_after_days
+        relation = _Relation(title, finding, predicate, overlap, overlap_ha, is_fresh)
+        if round(overlap_ha, HECTARE_DECIMALS) > 0 or (relation.may_permit and _is_near(site, title, rules)):
+            found.append(relation)
+    return sorted(found, key=lambda r: -round(r.overlap_ha, HECTARE_DECIMALS))
+
+
+def _is_near(site: _Site, title: Title, rules: TenureRules) -> bool:
+    """Whether a title lies within the tolerance of the site."""
+    near_by = title.geometry.intersection(padded_box(site.geometry, 2 * rules.tolerance_m))
+    if rules.tolerance_m <= 0 or near_by.is_empty:
+        return False
+    return geo.distance_m(site.geometry, near_by) < rules.tolerance_m
+
+
+def _told(relation: _Relation, site: _Site, rules: TenureRules) -> TitleFinding:
+    """Return what is told of one title."""
+    overlap_ha = round(relation.overlap_ha, HECTARE_DECIMALS)
+    is_inside = overlap_ha >= min(rules.min_overlap_ha, site.area_ha)
+    finding = relation.finding
+    if finding is TenureStatus.COVERED and not is_inside:
+        finding = TenureStatus.WITHIN_TOLERANCE
+    if relation.overlap is site.geometry:
+        where = f"the whole site, {overlap_ha:g} ha, lies inside"
+    elif overlap_ha > 0:
+        sliver = "" if is_inside else ", which is too little to count"
+        where = f"{overlap_ha:g} of {round(site.area_ha, HECTARE_DECIMALS):g} ha lie inside{sliver}"
+    else:
+        where = f"its edge is less than {rules.tolerance_m:g} m from the site"
+    return TitleFinding(
+        relation.title, finding, overlap_ha, f"{describe(relation.title)} {relation.predicate}; {where}."
+    )
+
+
+# --- what is missing ------------------------------------------------------------------------------------------------
+
+
+def _missing_facts(site: _Site, snapshots: Sequence[Snapshot], *, on: date, rules: TenureRules) -> list[str]:
+    """Sentences on data whose absence could change the finding."""
+    if not snapshots:
+        return ["No snapshot of a cadastre was read."]
+    sentences = []
+    for snapshot in sorted(snapshots, key=lambda s: (s.name, s.sha256)):
+        if snapshot.retrieved_on is not None and abs((on - snapshot.retrieved_on).days) > rules.stale_after_days:
+            sentences.append(
+                f"Snapshot {snapshot.name} was retrieved on {snapshot.retrieved_on}, more than "
+                f"{rules.stale_after_days} days from {on}, too far to tell which titles there were."
+            )
+        sentences += _refusals(site, snapshot, rules)
+    return sentences
+
+
+def _refusals(site: _Site, snapshot: Snapshot, rules: TenureRules) -> list[str]:
+    """Sentences on titles without a usable outline that could touch the site."""
+    box = padded_box(site.geometry, rules.refused_reach_m)
+    could_touch = [r for r in snapshot.refused if _could_touch(r, site, box, rules.refused_reach_m)]
+    sentences = [
+        f"Title {refusal.title_id} (feature {refusal.feature} of snapshot {snapshot.name}) could cover the site: "
+        f"{refusal.reason}"
+        + ("" if refusal.location is None else f"; it lies within {rules.refused_reach_m / 1000:g} km")
+        + "."
+        for refusal in could_touch[:_MOST_SENTENCES]
+    ]
+    if len(could_touch) > _MOST_SENTENCES:
+        rest = len(could_touch) - _MOST_SENTENCES
+        sentences.append(
+            f"{rest} more titles of snapshot {snapshot.name} have no usable outline and could cover the site."
+        )
+    return sentences
+
+
+def _could_touch(refusal: Refusal, site: _Site, box: BaseGeometry, reach_m: float) -> bool:
+    """Whether a title without a usable outline could lie over the site."""
+    if refusal.location is None:
+        return True
+    return bool(box.intersects(refusal.location)) and geo.distance_m(site.geometry, refusal.location) <= reach_m
+
+
+def _remarks(snapshots: Sequence[Snapshot], on: date, status: TenureStatus) -> list[str]:
+    """Sentences on what weakens a finding other than `covered` without changing it."""
+    if status is TenureStatus.COVERED:
+        return []
+    sentences = []
+    for snapshot in sorted(snapshots, key=lambda s: (s.name, s.sha256)):
+        if snapshot.retrieved_on is None:
+            sentences.append(f"The day on which snapshot {snapshot.name} was retrieved is not known, nor so its age.")
+        elif snapshot.retrieved_on > on:
+            sentences.append(
+                f"Snapshot {snapshot.name} was retrieved on {snapshot.retrieved_on}, after {on}: "
+                "titles that ended in between may be missing from it."
+            )
+    return sentences
+
+
+def _silence(snapshots: Sequence[Snapshot], rules: TenureRules) -> str:
+    """Say that no title touches the site."""
+    names = ", ".join(sorted({snapshot.name for snapshot in snapshots}))
+    return f"No title in {names} touches the site, or permits and lies within {rules.tolerance_m:g} m of it."
+
+
+# --- the status -----------------------------------------------------------------------------------------------------
+
+
+def _status(
+    site: _Site, relations: Sequence[_Relation], *, has_snapshot: bool, is_missing: bool, rules: TenureRules
+) -> TenureStatus:
+    """Return the status by the precedence in the head of this module."""
+    permitted = _coverage(site, [r for r in relations if r.permits], rules)
+    if not has_snapshot:
+        return TenureStatus.UNKNOWN
+    if permitted is TenureStatus.COVERED:
+        return permitted
+    if is_missing or _coverage(site, [r for r in relations if r.may_permit], rules) is not permitted:
+        return TenureStatus.UNKNOWN
+    if permitted is not TenureStatus.UNCOVERED:
+        return permitted
+    for status in SECOND_BEST:
+        if _counts(_union_ha([r for r in relations if r.finding is status]), site, rules):
+            return status
+    return TenureStatus.UNCOVERED
+
+
+def _coverage(site: _Site, relations: Sequence[_Relation], rules: TenureRules) -> TenureStatus:
+    """How far titles cover the site, taking each of them as one that permits."""
+    if not relations:
+        return TenureStatus.UNCOVERED
+    needed_ha = rules.covered_share * site.area_ha - 1e-9
+    inside_ha = _union_ha(relations)
+    if inside_ha >= needed_ha:
+        return TenureStatus.COVERED
+    if rules.tolerance_m > 0 and _grown_ha(site, relations, rules.tolerance_m) >= needed_ha:
+        return TenureStatus.WITHIN_TOLERANCE
+    return TenureStatus.PARTLY_COVERED if _counts(inside_ha, site, rules) else TenureStatus.UNCOVERED
+
+
+def _grown_ha(site: _Site, relations: Sequence[_Relation], tolerance_m: float) -> float:
+    """Hectares of the site inside titles that are grown by the tolerance."""
+    window = padded_box(site.geometry, 2 * tolerance_m)
+    near_by = shapely.union_all([shapely.intersection(r.title.geometry, window) for r in relations])
+    return geo.geodesic_area_ha(shared_ground(site.geometry, geo.buffer_m(near_by, tolerance_m)))
+
+
+def _counts(overlap_ha: float, site: _Site, rules: TenureRules) -> bool:
+    """Whether an overlap is large enough to name the status of the whole site."""
+    is_sliver = overlap_ha < min(rules.min_overlap_ha, site.area_ha)
+    return not is_sliver and overlap_ha > (1 - rules.covered_share) * site.area_ha
+
+
+def _union_ha(relations: Sequence[_Relation]) -> float:
+    """Hectares of the site inside at least one of the titles."""
+    if len(relations) == 1:
+        return relations[0].overlap_ha
+    return geo.geodesic_area_ha(shapely.union_all([r.overlap for r in relations])) if relations else 0.0
+
+
+def _uncovered_ha(site: _Site, relations: Sequence[_Relation], *, is_missing: bool) -> float | None:
+    """Hectares outside titles that permit; None where missing facts or titles in doubt could make them fewer."""
+    outside = max(0.0, round(site.area_ha - _union_ha([r for r in relations if r.permits]), HECTARE_DECIMALS))
+    is_doubtful = any(r.may_permit and not r.permits and r.overlap_ha > 0 for r in relations)
+    return None if outside > 0 and (is_missing or is_doubtful) else outside
+
+
+# --- days on which findings change ----------------------------------------------------------------------------------
+
+
+def boundary_dates(
+    titles: TitleIndex | Iterable[Title],
+    *,
+    after: date,
+    until: date,
+    snapshots: Sequence[Snapshot] = (),
+    rules: TenureRules | None = None,
+) -> list[date]:
+    """Return the days in (after, until], sorted, on which a title begins or has just ended.
+
+    With snapshots and rules, also the days from which a snapshot is stale. Between these days, the finding for a site
+    that does not change stays the same but for the dates in its reasons.
+    """
+    records = titles.records if isinstance(titles, TitleIndex) else titles
+    days: set[date] = set()
+    for title in records:
+        days |= {day for day in (title.valid_from, _day_after(title.valid_to)) if day is not None}
+    if rules is not None:
+        stale = timedelta(days=rules.stale_after_days + 1)
+        days |= {s.retrieved_on + stale for s in snapshots if s.retrieved_on is not None}
+    return sorted(day for day in days if after < day <= until)
+
+
+def _day_after(day: date | None) -> date | None:
+    """Return the day after, where the calendar has one."""
+    return None if day is None or day == date.max else day + timedelta(days=1)

@@ -1,0 +1,91 @@
+"""Titles and protected areas in a tree, so that each site meets only those near it."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from math import cos, radians
+from typing import Generic, TypeVar
+
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from pipeline import geo
+from pipeline.tenure.records import AreaKind, ProtectedArea, Title
+
+_METRES_PER_DEGREE = 110_000.0
+"""Less than the shortest degree of latitude (110,574 m), so that a box in degrees is never too small."""
+
+
+_Record = TypeVar("_Record", Title, ProtectedArea)
+
+
+class _OutlineTree(Generic[_Record]):
+    """Records with outlines, in an order that does not depend on the order they came in."""
+
+    def __init__(self, records: Iterable[_Record]) -> None:
+        self.records: tuple[_Record, ...] = tuple(sorted(records, key=_order))
+        outlines = [record.geometry for record in self.records]
+        shapely.prepare(outlines)
+        self._tree = shapely.STRtree(outlines)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def near(self, geometry: BaseGeometry, metres: float = 0.0) -> Iterator[_Record]:
+        """Yield every record that may lie within so many metres, and some that lie a little farther."""
+        for row in sorted(self._tree.query(padded_box(geometry, metres)).tolist()):
+            yield self.records[row]
+
+
+class TitleIndex(_OutlineTree[Title]):
+    """Titles that many sites are laid over."""
+
+
+class AreaIndex(_OutlineTree[ProtectedArea]):
+    """Protected areas and Indigenous territories that many sites are laid over."""
+
+
+def _order(record: Title | ProtectedArea) -> tuple[str, bytes]:
+    """Sort key: everything a record says, then its outline."""
+    texts = [repr(getattr(record, field.name)) for field in fields(record) if field.name != "geometry"]
+    return "\x1f".join(texts), shapely.to_wkb(record.geometry)
+
+
+def padded_box(geometry: BaseGeometry, metres: float) -> BaseGeometry:
+    """Return the bounding box of a lon/lat geometry, grown by at least so many metres on each side.
+
+    It only narrows a search; whatever counts is measured by `geo`.
+    """
+    left, bottom, right, top = geometry.bounds
+    high = metres / _METRES_PER_DEGREE
+    wide = high / max(0.01, cos(radians(min(89.0, max(abs(bottom), abs(top)) + high))))
+    return shapely.box(left - wide, bottom - high, right + wide, top + high)
+
+
+def shared_ground(site: BaseGeometry, outline: BaseGeometry) -> BaseGeometry:
+    """Return the part of a site inside an outline; the site itself where it lies wholly inside."""
+    if outline.contains(site):
+        return site
+    return geo.polygons_only(site.intersection(outline))
+
+
+def protected_overlaps(geometry: BaseGeometry, areas: AreaIndex | Iterable[ProtectedArea]) -> list[dict[str, object]]:
+    """Return the protected areas and Indigenous territories that a site overlaps: name, kind, overlap_ha; most first.
+
+    Overlaps below 5 square metres, which are the noise of two outlines that share an edge, are left out.
+
+    Parameters
+    ----------
+    geometry : BaseGeometry
+        Lon/lat (multi)polygon.
+    areas : AreaIndex or iterable of ProtectedArea
+        Pass an `AreaIndex` when many sites are asked about.
+    """
+    index = areas if isinstance(areas, AreaIndex) else AreaIndex(areas)
+    site = geo.polygons_only(geometry)
+    found: list[tuple[float, str, AreaKind]] = []
+    for area in index.near(site):
+        overlap_ha = round(geo.geodesic_area_ha(shared_ground(site, area.geometry)), 3)
+        if overlap_ha > 0:
+            found.append((overlap_ha, area.name or area.area_id, area.kind))
+    found.sort(key=lambda row: (-row[0], row[1], row[2].value))
+    return [{"name": name, "kind": kind.value, "overlap_ha": overlap_ha} for overlap_ha, name, kind in found]
