@@ -118,5 +118,9 @@ class DemoDataMissingError(InputError):
     """The data of the real demo area is not installed, or is another version's."""
 
 
+class DemoWorldTooSmallError(InputError):
+    """The simulated world has no room for its mines."""
+
+
 class DeliveryInvalidError(PipelineError):
     """An output document breaks its own contract."""

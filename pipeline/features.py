@@ -58,7 +58,8 @@ def signs_of(features: np.ndarray) -> np.ndarray:
     """
     column = {name: features[:, i] for i, name in enumerate(FEATURE_ORDER)}
     with np.errstate(invalid="ignore"):
-        vegetation = (column["change_ndvi"] < -0.15) & (column["current_ndvi"] < 0.55)
+        before = column["current_ndvi"] - column["change_ndvi"]
+        vegetation = (column["change_ndvi"] < -0.2) & (before > 0.5) & (column["current_ndvi"] < 0.5)
         ground = (
             (column["change_bsi"] > 0.06)
             | (column["change_mndwi"] > 0.10)

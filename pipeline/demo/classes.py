@@ -1,6 +1,7 @@
 """A stand-in for ESA's scene classification (SCL), with the flaws that the real one has over mines."""
 
 import numpy as np
+from scipy.special import ndtr
 
 from pipeline.demo.signatures import Cover
 from pipeline.demo.texture import smooth_field
@@ -8,8 +9,8 @@ from pipeline.demo.weather import FLAGGED_CLOUD, FLAGGED_SHADOW, Sky
 
 DARK, SHADOW, VEGETATION, BARE, WATER, CLOUD_MEDIUM, CLOUD_HIGH, CIRRUS = 2, 3, 4, 5, 6, 8, 9, 10
 POND_TAKEN_FOR = ((0.14, DARK), (0.52, WATER), (0.62, CLOUD_MEDIUM))
-"""Cumulative odds of the class that a patch of turbid pond gets on a date; else what its pixels look like. Chosen: SCL
-maps turbid and shallow water as dark, cloud or bare ground by turns (Sen2Cor's rules are on thresholds of brightness)."""
+"""Cumulative odds of the class that a patch of turbid pond gets on a date; else what its pixels look like. Chosen, not
+measured: SCL goes by thresholds of brightness and ratios, and maps turbid water as dark, cloud or bare by turns."""
 BRIGHT_TAKEN_FOR_CLOUD = 0.10
 """Odds that a patch of bright spoil or sand is mapped as cloud on a date."""
 
@@ -17,7 +18,7 @@ BRIGHT_TAKEN_FOR_CLOUD = 0.10
 def ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return (a - b) / (a + b); 0 where the sum is 0."""
     total = a + b
-    return np.divide(a - b, total, out=np.zeros_like(total), where=np.abs(total) > 1e-6)
+    return np.asarray(np.divide(a - b, total, out=np.zeros_like(total), where=np.abs(total) > 1e-6))
 
 
 def classify(rng: np.random.Generator, seen: np.ndarray, cover: np.ndarray, sky: Sky) -> np.ndarray:
@@ -41,7 +42,7 @@ def classify(rng: np.random.Generator, seen: np.ndarray, cover: np.ndarray, sky:
 
 def _confuse(rng: np.random.Generator, classes: np.ndarray, cover: np.ndarray) -> None:
     """Give patches of ponds and bright ground the classes that SCL takes them for, in place."""
-    patch = 0.5 * (1.0 + np.tanh(0.8 * smooth_field(rng, (cover.shape[0], cover.shape[1]), 9.0)))
+    patch = ndtr(smooth_field(rng, (cover.shape[0], cover.shape[1]), 9.0))
     pond = (cover == Cover.POND) | (cover == Cover.SHALLOW_POND)
     low = 0.0
     for high, code in POND_TAKEN_FOR:

@@ -99,7 +99,7 @@ def _add_farms(rng: np.random.Generator, base: np.ndarray, tone: np.ndarray, riv
                 reach = abs(left + 16 - middle) / depth
                 if rng.random() < 0.1 + 0.6 * reach:
                     continue
-                height, width = rng.integers(26, 42), rng.integers(24, 36)
+                height, width = int(rng.integers(26, 42)), int(rng.integers(24, 36))
                 window = np.s_[max(top, 0) : max(top + height, 0), max(left, 0) : max(left + width, 0)]
                 edge = _inset((rows, columns), window, (top, left, height, width)) + 0.8 * ragged[window]
                 inside = (edge > 1.5) & (np.abs(river.across_m[window]) > 260.0)

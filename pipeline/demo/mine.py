@@ -10,18 +10,23 @@ from pipeline.demo.landscape import NEVER, Event, Landscape
 from pipeline.demo.river import BLOCK_M, PIXEL_M
 from pipeline.demo.signatures import Cover
 from pipeline.demo.texture import octaves, smooth_field
+from pipeline.errors import DemoWorldTooSmallError
 
 FULL_DAYS = 730
 """Length of the default world; the pace of mining scales with the length of others."""
 GAP_PX = 8
 """Least distance between the bounding boxes of two mines."""
-TRIES = 40
+TRIES = 100
 """Places tried for one mine before the best of them is taken."""
 ELONGATION = 1.9
 """Length along the river over width."""
 SCAR_SHARE, POND_SHARE = 0.15, 0.24
 """Shares of a finished mine that stay scar and that become ponds (three ponds to ten of spoil in the chips that
 `signatures.json` was measured on)."""
+
+
+_TAKEN, _BLOCKED, _FREE = -1, 0, 1
+"""What a pixel is to the next mine: near another mine, unfit, fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,24 +74,35 @@ class Mine:
 
 
 def make_mines(rng: np.random.Generator, landscape: Landscape, days: int) -> list[Mine]:
-    """Return the mines of a world: `PLANS` once for every block of 6 km squared, `GAP_PX` or more apart."""
+    """Return the mines of a world: `PLANS` once for every block of 6 km squared, `GAP_PX` or more apart.
+
+    Raises
+    ------
+    DemoWorldTooSmallError
+        There is no room for one of them.
+    """
     rows, columns = landscape.shape
     rivers = len(landscape.river.centres_m)
     per_river = max(1, round(rows * PIXEL_M / BLOCK_M))
     shrink = min(1.0, min(rows, columns) * PIXEL_M / BLOCK_M) ** 1.5
     plans = [plan for _ in range(rivers * per_river) for plan in PLANS]
-    free = landscape.free.copy()
+    room = landscape.free.astype(np.int8)
     margin = max(rows // 50, 2)
-    free[:margin] = free[-margin:] = False
+    room[:margin] = room[-margin:] = _BLOCKED
     found: dict[int, Mine] = {}
     slots = _slots(rng, landscape, len(PLANS) * per_river)
     for number in sorted(range(len(plans)), key=lambda n: -plans[n].area_ha):  # the large ones first: they need room
         plan = plans[number]
         pixels = max(6, round(plan.area_ha * 100.0 * shrink))
-        ground = _place(rng, landscape, free, pixels, slots.pop(int(rng.integers(len(slots)))))
+        ground = _place(rng, landscape, room, pixels, slots.pop(int(rng.integers(len(slots)))))
+        if not ground.any():
+            raise DemoWorldTooSmallError(
+                f"a simulated world of {columns * PIXEL_M:.0f} m has no room on its river for mine {number + 1} of "
+                f"{len(plans)}; expected 1500 m or more; choose a larger size_m or another seed"
+            )
         found[number] = _grow(rng, f"M{number + 1:02d}", plan, ground, days)
         top, left, bottom, right = found[number].box
-        free[max(top - GAP_PX, 0) : bottom + GAP_PX, max(left - GAP_PX, 0) : right + GAP_PX] = False
+        room[max(top - GAP_PX, 0) : bottom + GAP_PX, max(left - GAP_PX, 0) : right + GAP_PX] = _TAKEN
     return [found[number] for number in sorted(found)]
 
 
@@ -102,9 +118,12 @@ def _slots(rng: np.random.Generator, landscape: Landscape, per_river: int) -> li
 
 
 def _place(
-    rng: np.random.Generator, landscape: Landscape, free: np.ndarray, pixels: int, slot: tuple[int, int, int]
+    rng: np.random.Generator, landscape: Landscape, room: np.ndarray, pixels: int, slot: tuple[int, int, int]
 ) -> np.ndarray:
-    """Bool (y, x) of the world: `pixels` connected free pixels near a slot, or what the best of the tries gives."""
+    """Bool (y, x) of the world: `pixels` connected free pixels near a slot, or what the best of the tries gives.
+
+    The bounding box keeps clear of ground that other mines have taken; empty where no try did.
+    """
     row, river, side = slot
     best = np.zeros(landscape.shape, dtype=bool)
     rows, _ = landscape.shape
@@ -112,19 +131,35 @@ def _place(
         reach = attempt / TRIES
         at = int(np.clip(row + rng.normal(0.0, 1.0) * reach * rows / 4.0, 0.02 * rows, 0.98 * rows - 1))
         offset = rng.uniform(0.0, 150.0) * reach
-        ground = _patch(rng, landscape, free, pixels, (at, river, side if attempt % 2 == 0 else -side, offset))
-        if ground.sum() > best.sum():
+        bank = side if attempt % 2 == 0 else -side
+        limit = 1.3 if attempt < 0.75 * TRIES else 1.8
+        ground = _patch(rng, landscape, room == _FREE, pixels, (at, river, bank, offset, limit))
+        if ground.sum() > best.sum() and (room[_box_of(ground)] != _TAKEN).all():
             best = ground
         if best.sum() >= pixels:
             break
     return best
 
 
+def _box_of(ground: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns of the bounding box of the true pixels, of which there is one at least."""
+    rows, columns = np.flatnonzero(ground.any(axis=1)), np.flatnonzero(ground.any(axis=0))
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
 def _patch(
-    rng: np.random.Generator, landscape: Landscape, free: np.ndarray, pixels: int, at: tuple[int, int, int, float]
+    rng: np.random.Generator,
+    landscape: Landscape,
+    free: np.ndarray,
+    pixels: int,
+    at: tuple[int, int, int, float, float],
 ) -> np.ndarray:
-    """Bool (y, x) of the world: free pixels around a place on the bank, those nearest first, one connected piece."""
-    row, river, side, offset = at
+    """Bool (y, x) of the world: free pixels around a place, those nearest first, one connected piece.
+
+    The place is (row, river, bank, metres from the bank, limit): `limit` is how far out, in radii, pixels may lie; a
+    low one keeps the mine whole, a high one lets it bend around what is in its way.
+    """
+    row, river, side, offset, limit = at
     width = (pixels * PIXEL_M**2 / np.pi / ELONGATION) ** 0.5
     reach = int(2.0 * width * ELONGATION / PIXEL_M) + 5
     column = int(landscape.river.centres_m[river][row] / PIXEL_M)
@@ -133,7 +168,7 @@ def _patch(
     v = (landscape.river.across_m[window] - side * (110.0 + width + offset)) / width
     ragged = np.exp(0.28 * smooth_field(rng, v.shape, max(width / PIXEL_M / 1.5, 2.0)))
     distance = np.where(free[window], np.hypot(u, v) * ragged, np.inf)
-    distance[distance > 1.8] = np.inf
+    distance[distance > limit] = np.inf
     ranked = np.argsort(distance, axis=None, kind="stable")[:pixels]
     chosen = np.zeros(v.shape, dtype=bool)
     chosen.flat[ranked[np.isfinite(distance.flat[ranked])]] = True
@@ -146,12 +181,11 @@ def _patch(
 
 def _grow(rng: np.random.Generator, name: str, plan: Plan, ground: np.ndarray, days: int) -> Mine:
     """Mine on its ground, with the day on which each pixel takes each cover."""
-    rows, columns = np.flatnonzero(ground.any(axis=1)), np.flatnonzero(ground.any(axis=0))
-    top, left = int(rows[0]), int(columns[0])
-    inside = ground[top : rows[-1] + 1, left : columns[-1] + 1]
+    box = _box_of(ground)
+    top, left, inside = box[0].start, box[1].start, ground[box]
     if plan.onset_share is None:
-        scar, steps, finished = np.where(inside, 0, NEVER), ((0, int(inside.sum())),), None
-        covers = _old_covers(rng, inside)
+        steps: tuple[tuple[int, int], ...] = ((0, int(inside.sum())),)
+        finished, covers = None, _old_covers(rng, inside)
     else:
         pace = days / FULL_DAYS
         scar, steps = _scar_days(rng, inside, plan, days)
@@ -171,9 +205,9 @@ def _scar_days(
     count = 2 + sum(plan.area_ha >= limit for limit in (1.0, 3.0, 6.0, 10.0))
     pace = days / FULL_DAYS
     gap = min(rng.uniform(20.0, 38.0) * pace, (0.97 * days - onset) / count)
-    y, x = np.indices(inside.shape)
+    y, x = (np.arange(inside.shape[0])[:, None], np.arange(inside.shape[1])[None, :])
     weight = rng.uniform(0.15, 0.4)
-    start = (inside.shape[0] * weight, (x[inside].mean() if inside.any() else 0.0))
+    start = (inside.shape[0] * weight, float(np.flatnonzero(inside.any(axis=0)).mean()))
     order = np.hypot(y - start[0], x - start[1]) * np.exp(0.15 * smooth_field(rng, inside.shape, 6.0))
     rank = np.full(inside.shape, np.inf)
     rank[inside] = np.argsort(np.argsort(order[inside], kind="stable"), kind="stable")

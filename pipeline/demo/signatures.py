@@ -66,7 +66,7 @@ class Signatures:
         for code in np.unique(cover):
             there = cover == code
             colour[:, there] += self.root[code] @ grain[:, there]
-        return np.maximum(colour, np.float32(0.004))
+        return np.asarray(np.maximum(colour, np.float32(0.004)))
 
     def season_factor(self, day_of_year: int) -> np.ndarray:
         """Return float32 (cover, band): what the day of the year multiplies reflectance by, about 1."""

@@ -35,7 +35,7 @@ SITE_FEATURES: Mapping[str, str] = {
 """Features of a site in the order of the model, each with the words in which it is named to an analyst."""
 
 WORDS_SHOWN = 4
-UNCLEAR_BAND = (0.35, 0.5)
+UNCLEAR_BAND = (0.45, 0.6)
 """Mining probabilities between these are called unclear: alerts, but not named mining."""
 
 

@@ -26,6 +26,11 @@ from pipeline.sites.pixels import (
 )
 
 
+CONTACT_SHARE = 1.0
+"""Share of a piece of new ground's width (the root of its pixels) along which it must touch a site to belong to it.
+Ground that spreads around a pit touches it along twice its width; a clearing that meets it at a corner does not."""
+
+
 @dataclass(frozen=True, slots=True)
 class SiteRules:
     """What counts as a site and when sites belong together."""
@@ -87,15 +92,23 @@ def _owners(keys: np.ndarray, sites: Sequence[Site]) -> np.ndarray:
     return owner
 
 
-def _touching(part: np.ndarray, keys: np.ndarray, owner: np.ndarray, gap_px: int) -> dict[int, int]:
-    """Sites near a pixel set, with the number of contacts: {position: contacts}."""
-    found: dict[int, int] = {}
-    for r, c in offsets(gap_px):
+def contact_needed(pixels: int) -> float:
+    """Return along how many of its pixels a piece of ground must touch a site to belong to it."""
+    return CONTACT_SHARE * float(np.sqrt(pixels))
+
+
+def _touching(part: np.ndarray, keys: np.ndarray, owner: np.ndarray) -> dict[int, int]:
+    """Sites that a pixel set touches along enough of its edge, with the number of its pixels that do.
+
+    See `CONTACT_SHARE`: two clearings that meet at a corner stay two.
+    """
+    contact: dict[int, np.ndarray] = {}
+    for r, c in offsets(1):
         at = within(part + r * ROW_SHIFT + c, keys)
-        near = owner[at[at >= 0]]
-        for site, contacts in zip(*np.unique(near[near >= 0], return_counts=True), strict=True):
-            found[int(site)] = found.get(int(site), 0) + int(contacts)
-    return found
+        near = np.where(at >= 0, owner[np.maximum(at, 0)], -1)
+        for site in np.unique(near[near >= 0]):
+            contact[int(site)] = contact.get(int(site), np.zeros(len(part), bool)) | (near == site)
+    return {i: int(touching.sum()) for i, touching in contact.items() if touching.sum() >= contact_needed(len(part))}
 
 
 def _best_owner(part: np.ndarray, touching: Mapping[int, int], sites: Sequence[Site], rules: SiteRules) -> int:
@@ -125,7 +138,7 @@ def _attach(
     left = []
     for k in range(int(label.max()) + 1 if len(label) else 0):
         part = free[label == k]
-        best = _best_owner(part, _touching(part, pixels.key, owner, rules.join_gap_px), sites, rules)
+        best = _best_owner(part, _touching(part, pixels.key, owner), sites, rules)
         if best >= 0:
             gained.setdefault(best, []).append(part)
         else:
@@ -203,7 +216,10 @@ def _absorb(sites: list[Site], day: date, rules: SiteRules) -> list[Site]:
 def _host(site: Site, kept: Sequence[Site], rules: SiteRules) -> int | None:
     """Position of the site that absorbs a provisional one: 8-connected to it and not too long together."""
     for i, other in enumerate(kept):
-        touches = any((within(site.keys + r * ROW_SHIFT + c, other.keys) >= 0).any() for r, c in offsets(1))
+        touching = np.zeros(len(site.keys), bool)
+        for r, c in offsets(1):
+            touching |= within(site.keys + r * ROW_SHIFT + c, other.keys) >= 0
+        touches = touching.sum() >= contact_needed(len(site.keys))
         if touches and extent_m(np.concatenate([other.keys, site.keys])) <= rules.max_extent_m:
             return i
     return None

@@ -67,17 +67,18 @@ def settle_crs(path: Path, *, declared: str | None, passed: str | None, typical:
     passed : str or None
         What the caller says; goes before what the file says.
     typical : tuple of float
-        Left, bottom, right, top of the middle half of the outlines, so that a few strays do not decide.
+        Left, bottom, right, top of the outlines without the strays.
     texts : iterable of str
         Texts of the file in which the name of a country may stand.
 
     Raises
     ------
     CadastreWithoutCrsError
-        The file declares none, or its numbers cannot be in the one that is declared or passed; names what they could be.
+        The file declares none, or its numbers cannot be in the one that is declared or passed; names what they
+        could be.
     """
     stated = passed if passed is not None else declared
-    span = f"x {typical[0]:g} to {typical[2]:g}, y {typical[1]:g} to {typical[3]:g}"
+    span = f"x {typical[0]:.9g} to {typical[2]:.9g}, y {typical[1]:.9g} to {typical[3]:.9g}"
     if stated is None:
         raise CadastreWithoutCrsError(
             f"{path}: found no CRS (no .prj, no crs member) and coordinates {span}; expected a declared CRS. "

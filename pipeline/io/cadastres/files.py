@@ -16,7 +16,7 @@ from pyproj import CRS
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.errors import CadastreInvalidError
-from pipeline.io.cadastres.crs import Bounds, settle_crs
+from pipeline.io.cadastres.crs import Bounds, are_degrees, settle_crs
 from pipeline.io.cadastres.outlines import Outline, read_outline
 from pipeline.provenance import digest, sha256_of
 
@@ -67,7 +67,9 @@ def read_vector(path: Path, *, crs: str | None = None) -> VectorFile:
         See `settle_crs`.
     """
     if not path.exists():
-        raise CadastreInvalidError(f"{path}: no such file; expected a vector file such as GeoJSON or a zipped Shapefile")
+        raise CadastreInvalidError(
+            f"{path}: no such file; expected a vector file such as GeoJSON or a zipped Shapefile"
+        )
     notes: list[str] = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -86,14 +88,18 @@ def _sources(path: Path) -> list[str]:
     """Return what GDAL opens for a path: the file itself, or each vector file in a zip, in place."""
     if path.suffix.lower() != ".zip":
         if path.suffix.lower() not in SUFFIXES:
-            raise CadastreInvalidError(f"{path}: found {path.suffix or 'no suffix'}, expected {', '.join(SUFFIXES)} or .zip")
+            raise CadastreInvalidError(
+                f"{path}: found {path.suffix or 'no suffix'}, expected {', '.join(SUFFIXES)} or .zip"
+            )
         if path.is_file():
             with path.open("rb") as file:
                 _refuse_reference(path, file.read(2048))
         return [str(path)]
     try:
         with zipfile.ZipFile(path) as archive:
-            members = sorted(n for n in archive.namelist() if n.lower().endswith(SUFFIXES) and not n.startswith("__MACOSX"))
+            members = sorted(
+                n for n in archive.namelist() if n.lower().endswith(SUFFIXES) and not n.startswith("__MACOSX")
+            )
             for member in members:
                 with archive.open(member) as file:
                     _refuse_reference(path, file.read(2048))
@@ -121,11 +127,15 @@ def _layers(path: Path, source: str, notes: list[str]) -> list[_Layer]:
                 continue
             info = pyogrio.read_info(source, layer=name)
             if info["driver"] not in DRIVERS:
-                raise CadastreInvalidError(f"{path}: found the format {info['driver']}, expected one of {sorted(DRIVERS)}")
+                raise CadastreInvalidError(
+                    f"{path}: found the format {info['driver']}, expected one of {sorted(DRIVERS)}"
+                )
             frame = pyogrio.read_dataframe(source, layer=name, datetime_as_string=True, on_invalid="fix")
             layers.append(_layer(frame, info["crs"]))
     except _READ_ERRORS as error:
-        raise CadastreInvalidError(f"{path}: cannot be read: {error}; check that it opens in a GIS, or get it again") from error
+        raise CadastreInvalidError(
+            f"{path}: cannot be read: {error}; check that it opens in a GIS, or get it again"
+        ) from error
     if len(names) > 1:
         notes.append(f"layers read together: {', '.join(name for name, kind in names if kind is not None)}")
     return layers
@@ -158,12 +168,14 @@ def _outlines(path: Path, layer: _Layer, passed: str | None) -> list[Outline]:
 
 
 def _typical_bounds(geometries: Sequence[BaseGeometry | None]) -> Bounds | None:
-    """Return left, bottom, right and top of the middle half of the geometries; None where there is none."""
-    bounds = shapely.bounds(np.array(geometries, dtype=object))
-    bounds = bounds[np.isfinite(bounds).all(axis=1)]
-    if not len(bounds):
+    """Return left, bottom, right and top of most geometries, in degrees or not; a few strays are left out."""
+    every = shapely.bounds(np.array(geometries, dtype=object))
+    every = every[np.isfinite(every).all(axis=1)]
+    if not len(every):
         return None
-    low, high = np.quantile(bounds, 0.25, axis=0, method="lower"), np.quantile(bounds, 0.75, axis=0, method="higher")
+    is_degrees = np.array([are_degrees(tuple(row)) for row in every.tolist()])
+    most = every[is_degrees if is_degrees.mean() >= 0.5 else ~is_degrees]
+    low, high = most.min(axis=0), most.max(axis=0)
     return float(low[0]), float(low[1]), float(high[2]), float(high[3])
 
 
@@ -171,7 +183,8 @@ def _joined(layers: Sequence[_Layer]) -> dict[str, tuple[str | None, ...]]:
     """Return the columns of all layers, one below the other."""
     names = list(dict.fromkeys(name for layer in layers for name in layer.columns))
     return {
-        name: tuple(v for layer in layers for v in layer.columns.get(name, (None,) * len(layer.geometries))) for name in names
+        name: tuple(v for layer in layers for v in layer.columns.get(name, (None,) * len(layer.geometries)))
+        for name in names
     }
 
 

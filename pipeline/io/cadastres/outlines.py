@@ -1,4 +1,4 @@
-"""Outlines as registers draw them, made usable: lon/lat, valid, polygons only; or refused by name, with where it lies."""
+"""Outlines as registers draw them, made usable: lon/lat, valid, polygons only; or refused with the reason and place."""
 
 from dataclasses import dataclass
 

@@ -8,19 +8,20 @@ end (`PR (AS)`, `Small Scale Licence (Tarkwa District)`). A code that is in no t
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TypeVar
 
 from pipeline.tenure import AreaKind, TitleKind, TitleStatus
 from pipeline.tenure.minerals import plain_word
 
-_Code = TypeVar("_Code", TitleKind, TitleStatus)
+_Code = TypeVar("_Code", bound=StrEnum)
 _REMARK = re.compile(r"\s*\([^()]*\)\s*$")
 
 TITLE_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "title_id": (
-        "title_id", "lic_code", "licence_no", "license_no", "licence_number", "license_number", "licence_id", "license_id",
-        "licence", "license", "permit_no", "permit_id", "permit", "tenement", "codigou", "codigo_expediente", "expediente",
-        "processo", "num_titre", "numero", "number", "code", "codigo", "id",
+        "title_id", "lic_code", "licence_no", "license_no", "licence_number", "license_number", "licence_id",
+        "license_id", "licence", "license", "permit_no", "permit_id", "permit", "tenement", "codigou",
+        "codigo_expediente", "expediente", "processo", "num_titre", "numero", "number", "code", "codigo", "id",
     ),
     "name": ("name", "title_name", "concesion", "concession", "nombre", "nome", "nom"),
     "holder": (
@@ -42,8 +43,8 @@ TITLE_COLUMNS: Mapping[str, tuple[str, ...]] = {
         "fecha_fin", "data_validade",
     ),
     "minerals": (
-        "minerals", "mineral", "commodity", "commodities", "substances", "substance", "substancia", "substancias", "subs",
-        "minerales", "resource",
+        "minerals", "mineral", "commodity", "commodities", "substances", "substance", "substancia", "substancias",
+        "subs", "minerales", "resource",
     ),
 }  # fmt: skip
 """Field of `Title` to the names of its column, likeliest first."""
@@ -86,14 +87,14 @@ _KINDS: Mapping[TitleKind, tuple[str, ...]] = {
 
 _STATUSES: Mapping[TitleStatus, tuple[str, ...]] = {
     TitleStatus.ACTIVE: (
-        "active", "active licence", "active license", "granted", "issued", "valid", "in force", "current", "live", "actif",
-        "en vigueur", "octroye", "droit octroye", "vigente", "activo", "ativo",
+        "active", "active licence", "active license", "granted", "issued", "valid", "in force", "current", "live",
+        "actif", "en vigueur", "octroye", "droit octroye", "vigente", "activo", "ativo",
     ),
     TitleStatus.SUSPENDED: ("suspended", "suspendu", "suspendido", "suspenso"),
     TitleStatus.EXPIRED: (
-        "expired", "lapsed", "cancelled", "canceled", "revoked", "terminated", "surrendered", "relinquished", "forfeited",
-        "expire", "echu", "dechu", "droit dechu", "annule", "vencido", "caducado", "caduco", "extinguido", "extinto",
-        "cancelado",
+        "expired", "lapsed", "cancelled", "canceled", "revoked", "terminated", "surrendered", "relinquished",
+        "forfeited", "expire", "echu", "dechu", "droit dechu", "annule", "vencido", "caducado", "caduco", "extinguido",
+        "extinto", "cancelado",
     ),
     TitleStatus.APPLICATION: (
         "application", "applied", "pending", "pending application", "under application", "demande", "nouvelle demande",
@@ -110,7 +111,10 @@ PROTECTED_WORDS: tuple[str, ...] = ("protected", "protected area", "protected ar
 
 def _codes(table: Mapping[_Code, tuple[str, ...]]) -> dict[str, _Code]:
     """Turn a table of words round: word to code, the code's own name and value among them."""
-    return {word: code for code, words in table.items() for word in (code.value, code.value.replace("_", " "), *words)}
+    turned: dict[str, _Code] = {}
+    for code, words in table.items():
+        turned |= dict.fromkeys((code.value, code.value.replace("_", " "), *words), code)
+    return turned
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +132,7 @@ GENERIC = Register()
 """What the registers that were looked at have in common."""
 
 
-def match_columns(
-    names: Mapping[str, Sequence[str]], found: Mapping[str, Sequence[str | None]]
-) -> dict[str, str]:
+def match_columns(names: Mapping[str, Sequence[str]], found: Mapping[str, Sequence[str | None]]) -> dict[str, str]:
     """Return field to column of a file: the first name that is there with any value, else the first that is there.
 
     Parameters
