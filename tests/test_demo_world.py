@@ -1,4 +1,4 @@
-"""The simulated world: what it writes is what it says, the truth beside it is true, and a seed always gives the same."""
+"""The simulated world: what it writes is what it says, the truth beside it is true, and a seed gives one world."""
 
 import hashlib
 import json

@@ -13,8 +13,10 @@ from pipeline.demo.mine import Mine
 Box = tuple[int, int, int, int]
 """Top, left, bottom, right in pixels."""
 
-MARGINS_PX = (40, 26, 16, 9, 3)
+MARGINS_PX = (40, 26, 16, 9)
 """How far a title may reach past its mine; the largest that keeps clear of every other mine is taken."""
+LEAST_PX = 3
+"""How far it reaches in any case; mines are far enough apart for it."""
 CLEAR_PX = 4
 """Least distance of a title from a mine that it is not meant for: twice the usual tolerance of 20 m."""
 OVERREACH_PX = 1
@@ -62,12 +64,13 @@ def make_titles(mines: Sequence[Mine], frame: Frame, start: date, days: int) -> 
 
 def _room(box: Box, others: Sequence[Box], frame: Frame) -> Box:
     """Box of a mine, each side in turn pushed out as far as other mines and the world's edge allow."""
-    grown = list(box)
+    grown = [max(box[0] - LEAST_PX, 0), max(box[1] - LEAST_PX, 0)]
+    grown += [min(box[2] + LEAST_PX, frame.rows), min(box[3] + LEAST_PX, frame.columns)]
     for side, sign, limit in ((0, -1, 0), (1, -1, 0), (2, 1, frame.rows), (3, 1, frame.columns)):
         for margin in MARGINS_PX:
             trial = grown.copy()
-            trial[side] = max(trial[side] - margin, limit) if sign < 0 else min(trial[side] + margin, limit)
-            if all(_apart(tuple(trial), other) for other in others) or margin == MARGINS_PX[-1]:
+            trial[side] = max(box[side] - margin, limit) if sign < 0 else min(box[side] + margin, limit)
+            if all(_apart(trial, other) for other in others):
                 grown = trial
                 break
     return (grown[0], grown[1], grown[2], grown[3])

@@ -12,7 +12,7 @@ import shapely
 from pipeline.alerts import Alert, AlertContext, AlertRules
 from pipeline.aoi import Area, Chunk, Grid, working_grid
 from pipeline.config import AreaSection, RunConfig
-from pipeline.errors import AoiBeyondScenesError, CatalogEmptyError, NoUsableSceneError, PipelineError
+from pipeline.errors import AoiBeyondScenesError, CatalogEmptyError, NoUsableSceneError, PipelineError, TitleGeometryError
 from pipeline.io.areas import read_area
 from pipeline.io.cadastres import read_protected, read_titles
 from pipeline.io.catalogs import Unusable, find_scenes
@@ -66,6 +66,16 @@ class AoiResult:
 
 
 @dataclass(frozen=True)
+class Law:
+    """Titles and protected areas, with the snapshots that told of them."""
+
+    titles: tuple[Title, ...]
+    snapshots: tuple[Snapshot, ...]
+    protected: tuple[ProtectedArea, ...]
+    protected_snapshots: tuple[Snapshot, ...]
+
+
+@dataclass(frozen=True)
 class Walk:
     """An opened walk: everything that was read before any pixel."""
 
@@ -76,9 +86,7 @@ class Walk:
     acquisitions: tuple[Acquisition, ...]
     superseded: tuple[Superseded, ...]
     unusable: tuple[Unusable, ...]
-    titles: tuple[Title, ...]
-    snapshots: tuple[Snapshot, ...]
-    protected: tuple[ProtectedArea, ...]
+    law: Law
     model: Model
     store: Store
     state: AreaState
@@ -108,7 +116,7 @@ def open_walk(request: AoiRequest) -> Walk:
     section = request.section
     area = read_area(Path(section.aoi))
     grid = working_grid(area, request.config.cube.chunk_px)
-    titles, snapshots, protected = _read_law(section)
+    law = _read_law(section)
     model = load_model(Path(request.config.model) if request.config.model else default_model())
     scenes, unusable = find_scenes(
         section.catalog, area, until=request.as_of or date.max, start=section.start, collection=section.collection,
@@ -125,8 +133,8 @@ def open_walk(request: AoiRequest) -> Walk:
         store.start_epoch(area.id)
         state = store.area_state(area.id, state.detection_digest, model.id)
     walk = Walk(
-        request, area, grid, as_of, tuple(acquisitions), tuple(superseded), tuple(unusable), titles, snapshots, protected,
-        model, store, state, StateFolder(request.out / "state"), _findings(area, scenes, unusable, snapshots),
+        request, area, grid, as_of, tuple(acquisitions), tuple(superseded), tuple(unusable), law, model, store, state,
+        StateFolder(request.out / "state"), _findings(area, scenes, unusable, law),
     )  # fmt: skip
     store.put_ledger([*_unusable_rows(walk), *_superseded_rows(walk)], state)
     LOG.info("%s: %d acquisitions until %s, %d chunks", area.id, len(acquisitions), as_of, len(grid.chunks))
@@ -156,7 +164,7 @@ def finish(walk: Walk) -> AoiResult:
     failed = tuple(r.reason for r in tried if r.outcome is Outcome.FAILED)
     return AoiResult(
         walk.area.id, walk.as_of, walk.request.out, published.alerts, published.disturbances, published.changed,
-        (*walk.findings, *dict.fromkeys(failed)), any(s.refused for s in walk.snapshots),
+        (*walk.findings, *dict.fromkeys(failed)), any(s.refused for s in walk.law.snapshots),
     )  # fmt: skip
 
 
@@ -173,9 +181,9 @@ def site_work(walk: Walk) -> SiteWork:
             crs=walk.grid.crs,
             model=walk.model.site,
             model_id=walk.model.id,
-            titles=TitleIndex(walk.titles),
-            snapshots=walk.snapshots,
-            protected=AreaIndex(walk.protected),
+            titles=TitleIndex(walk.law.titles),
+            snapshots=walk.law.snapshots,
+            protected=AreaIndex(walk.law.protected),
             tenure_rules=TenureRules(
                 tolerance_m=config.tenure.tolerance_m,
                 minerals=walk.area.minerals,
@@ -196,28 +204,27 @@ def publication(walk: Walk, ledger: Sequence[LedgerRow], previous: date | None) 
     return Publication(
         area=walk.area, grid=walk.grid, as_of=walk.as_of, previous_as_of=previous, out=walk.request.out,
         config=walk.request.config, config_digest=walk.state.detection_digest, model=walk.model, store=walk.store,
-        acquisitions=walk.acquisitions, titles=walk.titles, snapshots=walk.snapshots, protected=walk.protected,
+        acquisitions=walk.acquisitions, titles=walk.law.titles, snapshots=walk.law.snapshots, protected=walk.law.protected,
         ledger=tuple(ledger), findings=walk.findings,
     )  # fmt: skip
 
 
 def _title_days(walk: Walk, after: date | None, until: date) -> Sequence[date]:
     """Days on which a title starts or has just ended."""
-    return boundary_dates(walk.titles, after=after or walk.acquisitions[0].solar_day, until=until)
+    return boundary_dates(walk.law.titles, after=after or walk.acquisitions[0].solar_day, until=until)
 
 
-def _read_law(
-    section: AreaSection,
-) -> tuple[tuple[Title, ...], tuple[Snapshot, ...], tuple[ProtectedArea, ...]]:
-    """Titles with their snapshots, and protected areas."""
-    titles: list[Title] = []
-    snapshots: list[Snapshot] = []
-    for path in section.titles:
-        found, snapshot = read_titles(Path(path), crs=section.titles_crs, retrieved_on=section.titles_retrieved_on)
-        titles += found
-        snapshots.append(snapshot)
-    protected = [p for path in section.protected for p in read_protected(Path(path), crs=section.titles_crs)]
-    return tuple(titles), tuple(snapshots), tuple(protected)
+def _read_law(section: AreaSection) -> Law:
+    """Titles and protected areas of an area."""
+    crs, day = section.titles_crs, section.titles_retrieved_on
+    told = [read_titles(Path(path), crs=crs, retrieved_on=day) for path in section.titles]
+    kept = [read_protected(Path(path), crs=crs) for path in section.protected]
+    return Law(
+        tuple(title for titles, _ in told for title in titles),
+        tuple(snapshot for _, snapshot in told),
+        tuple(area for areas, _ in kept for area in areas),
+        tuple(snapshot for _, snapshot in kept),
+    )
 
 
 def _explain_no_scenes(section: AreaSection, unusable: Sequence[Unusable]) -> None:
@@ -270,17 +277,23 @@ def _reads_now(scene: Scene, grid: Grid) -> bool:
 
 
 def _findings(
-    area: Area, scenes: Sequence[Scene], unusable: Sequence[Unusable], snapshots: Sequence[Snapshot]
+    area: Area, scenes: Sequence[Scene], unusable: Sequence[Unusable], law: Law
 ) -> tuple[str, ...]:
     """What the operator must know before pixels are read: unusable items, refused titles, ground outside of scenes."""
     found = [f"{type(u.error).__name__}: {u.error}" for u in unusable]
-    found += [r.reason for s in snapshots for r in s.refused]
+    snapshots = (*law.snapshots, *law.protected_snapshots)
+    found += [
+        f"{TitleGeometryError.__name__}: {s.name}: title {r.title_id} (feature {r.feature}) is refused: {r.reason}; a site "
+        "that it may cover gets tenure_status unknown. Give the register's outline of it and run again"
+        for s in snapshots for r in s.refused
+    ]  # fmt: skip
     found += [
         f"{s.name}: title {r.title_id} (feature {r.feature}) repaired, {r.before_ha:.2f} ha before, {r.after_ha:.2f} ha "
         f"after: {r.reason}"
         for s in snapshots for r in s.repaired
     ]  # fmt: skip
     found += [f"{s.name}: {u.count} times unknown {u.field} {u.code!r}" for s in snapshots for u in s.unknown_codes]
+    found += [f"{s.name}: {note}" for s in snapshots for note in s.notes]
     ground = shapely.union_all([s.footprint for s in scenes])
     share = area.geometry.difference(ground).area / area.geometry.area
     if share > BEYOND_SHARE:

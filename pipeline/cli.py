@@ -1,0 +1,225 @@
+"""The command `overburden`. Exit codes: 0 fine, 1 some area failed or some title was refused, 2 bad usage or input."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from pipeline import __version__
+from pipeline.errors import InputError, PipelineError
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="Nightly Sentinel-2 alerts of suspected unlicensed mining.",
+)  # fmt: skip
+aoi_app = typer.Typer(no_args_is_help=True, help="Areas of interest: check one, make one.")
+app.add_typer(aoi_app, name="aoi")
+
+Day = Annotated[Optional[datetime], typer.Option("--as-of", formats=["%Y-%m-%d"], help="The date that the run speaks for.")]  # noqa: UP045 - typer reads it
+Config = Annotated[Path, typer.Option("--config", help="YAML configuration of the run.")]
+
+
+def _day(moment: datetime | None) -> date | None:
+    return moment.date() if moment else None
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _show_progress() -> None:
+    """Progress and warnings of the package on standard error."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("pipeline").setLevel(logging.INFO)
+    logging.captureWarnings(capture=True)
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    *, version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False
+) -> None:
+    if version:
+        print(f"overburden {__version__}")
+        raise typer.Exit(0)
+
+
+@app.command()
+def run(
+    catalog: Annotated[str, typer.Option(help="catalog.json of a static STAC catalogue, or address of a STAC API.")],
+    aoi: Annotated[Path, typer.Option(help="GeoJSON of the area of interest.")],
+    out: Annotated[Path, typer.Option(help="Folder of the results.")],
+    titles: Annotated[Optional[list[Path]], typer.Option(help="File of mining titles; may be given again.")] = None,  # noqa: UP045
+    titles_crs: Annotated[Optional[str], typer.Option(help="CRS of title files that do not say theirs.")] = None,  # noqa: UP045
+    protected: Annotated[Optional[list[Path]], typer.Option(help="File of protected areas; may be given again.")] = None,  # noqa: UP045
+    as_of: Day = None,
+    config: Annotated[Optional[Path], typer.Option(help="YAML with other settings; its areas and out are not used.")] = None,  # noqa: UP045
+    store: Annotated[Optional[str], typer.Option(help="Store: SQLite file or database URL; by default in OUT.")] = None,  # noqa: UP045
+) -> None:
+    """Run the walk once on one area, in process and without Prefect."""
+    from pipeline.config import AreaSection, RunConfig, load_config
+    from pipeline.stages import AoiRequest, run_aoi
+
+    given = load_config(config) if config else None
+    base = given.areas[0] if given else None
+    section = AreaSection(
+        aoi=str(aoi.resolve()), catalog=catalog if "://" in catalog else str(Path(catalog).resolve()),
+        titles=tuple(str(t.resolve()) for t in titles or ()), titles_crs=titles_crs,
+        protected=tuple(str(p.resolve()) for p in protected or ()),
+        **({k: getattr(base, k) for k in ("collection", "start", "reference_until", "absent_bands", "titles_retrieved_on")}
+           if base else {}),
+    )  # fmt: skip
+    settings = given.model_copy(update={"areas": (section,)}) if given else RunConfig(areas=(section,), out=str(out))
+    result = run_aoi(AoiRequest(section, settings, out.resolve(), store or str(out.resolve() / "store.sqlite"), _day(as_of)))
+    for finding in result.findings:
+        _say(finding)
+    print(
+        f"{result.aoi_id} as of {result.as_of}: {len(result.alerts)} alerts, {len(result.disturbances)} other disturbances, "
+        f"{len(result.changed)} new or changed; {result.out / 'alerts.geojson'}"
+    )
+    raise typer.Exit(1 if result.has_refused_input else 0)
+
+
+@app.command()
+def nightly(config: Config, as_of: Day = None) -> None:
+    """Run the nightly Prefect flow over all areas of a configuration."""
+    from pipeline.flows import run_nightly
+
+    day = _day(as_of) or datetime.now(UTC).date()
+    raise typer.Exit(_tell(run_nightly(config, day)))
+
+
+@app.command()
+def backfill(
+    config: Config,
+    from_: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day that is read.")],
+    to: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Day that the last night speaks for.")],
+) -> None:
+    """Read the history of all areas of a configuration once, then speak for the last day."""
+    from pipeline.flows import run_backfill
+
+    raise typer.Exit(_tell(run_backfill(config, from_.date(), to.date())))
+
+
+def _tell(outcomes: Sequence[object]) -> int:
+    """Print the outcome of each area; the exit code."""
+    from pipeline.flows import AreaOutcome
+
+    code = 0
+    for outcome in outcomes:
+        if not isinstance(outcome, AreaOutcome):
+            continue
+        for finding in outcome.findings:
+            _say(finding)
+        print(outcome.line)
+        code = max(code, 1 if outcome.is_failed else 0)
+    return code
+
+
+@app.command()
+def schedule(config: Config) -> None:
+    """Serve the nightly flow with the cron of the configuration until stopped; needs a Prefect server."""
+    from pipeline.flows import serve_nightly
+
+    serve_nightly(config)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("out/demo"),
+    size_m: Annotated[float, typer.Option(help="Side of the simulated area in metres.")] = 6000.0,
+) -> None:
+    """Run two areas, a real and a simulated one, through the nightly flow, and show what was found."""
+    from pipeline.demo.run import run_demo
+
+    raise typer.Exit(run_demo(out.resolve(), size_m=size_m, say=_say, tell=print))
+
+
+@app.command()
+def train(
+    data: Annotated[Path, typer.Option(help="Folder with mining_chips/ and rondonia_points/; see data/README.md.")],
+    version: Annotated[str, typer.Option(help="Version of the new model, such as 0.2.0.")],
+    name: Annotated[str, typer.Option(help="Name of the model.")] = "amazon-gold",
+    models: Annotated[Path, typer.Option(help="Folder of models.")] = Path("models"),
+) -> None:
+    """Train a new model version on labelled chips, points and the simulated world, and write its card."""
+    from pipeline.flows import run_training
+
+    print(f"model {run_training(data.resolve(), models.resolve() / name / version)}")
+
+
+@app.command()
+def doctor(config: Config) -> None:
+    """Check configuration, areas, model, store and catalogues of a run, and say what to fix."""
+    from pipeline.stages.doctor import examine
+
+    checks = examine(config)
+    for check in checks:
+        print(f"{'ok  ' if check.is_fine else 'FIX '} {check.subject}: {check.text}")
+    raise typer.Exit(0 if all(c.is_fine for c in checks) else 2)
+
+
+@aoi_app.command("check")
+def aoi_check(file: Annotated[Path, typer.Argument(help="File of the area.")]) -> None:
+    """Validate an area of interest and say what there is to know about it."""
+    from pipeline.io.areas import check_area, read_area
+
+    area = read_area(file)
+    print(f"{area.id}: {area.name}")
+    for fact in check_area(area):
+        print(f"  {fact}")
+
+
+@aoi_app.command("new")
+def aoi_new(
+    out: Annotated[Path, typer.Option(help="GeoJSON file to write.")],
+    name: Annotated[str, typer.Option(help="Name of the area for people.")],
+    bbox: Annotated[Optional[str], typer.Option(help="west,south,east,north in degrees.")] = None,  # noqa: UP045
+    polygon: Annotated[Optional[Path], typer.Option(help="Any vector file with one polygon.")] = None,  # noqa: UP045
+) -> None:
+    """Make an area of interest from a bounding box or a polygon file."""
+    from pipeline.errors import AoiInvalidError
+    from pipeline.io.areas import check_area, new_area, write_area
+
+    if (bbox is None) == (polygon is None):
+        raise AoiInvalidError("give either --bbox west,south,east,north or --polygon FILE")
+    source: Path | tuple[float, float, float, float]
+    if polygon is not None:
+        source = polygon
+    else:
+        try:
+            west, south, east, north = (float(v) for v in str(bbox).split(","))
+        except ValueError as error:
+            raise AoiInvalidError(f"--bbox: found {bbox!r}, expected four numbers: west,south,east,north") from error
+        source = (west, south, east, north)
+    area = new_area(source, id_=out.stem, name=name)
+    write_area(out, area)
+    print(f"{out}: {'; '.join(check_area(area))}")
+
+
+@app.command()
+def config_example() -> None:
+    """Print a commented configuration with every field."""
+    from pipeline.config import example_yaml
+
+    print(example_yaml(), end="")
+
+
+def main() -> None:
+    """Run the command; named errors become one line on standard error and an exit code."""
+    _show_progress()
+    try:
+        app(standalone_mode=True)
+    except InputError as error:
+        _say(f"{type(error).__name__}: {error}")
+        sys.exit(2)
+    except PipelineError as error:
+        _say(f"{type(error).__name__}: {error}")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

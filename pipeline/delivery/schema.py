@@ -1,0 +1,74 @@
+"""The contract of alert properties as JSON Schema and as documentation, from the one table in `alerts`."""
+
+from pipeline.alerts import ALERT_PROPERTIES, SCHEMA_VERSION, AlertProperty
+
+_TYPES: dict[str, dict[str, object]] = {
+    "string": {"type": "string"},
+    "integer": {"type": "integer"},
+    "number": {"type": "number"},
+    "date": {"type": "string", "format": "date", "pattern": r"^\d{4}-\d{2}-\d{2}$"},
+    "strings": {"type": "array", "items": {"type": "string"}},
+    "object": {"type": "object"},
+    "objects": {"type": "array", "items": {"type": "object"}},
+}
+
+
+def _property_schema(entry: AlertProperty) -> dict[str, object]:
+    """Schema of one property."""
+    schema: dict[str, object] = {**_TYPES[entry.type], "description": entry.meaning}
+    if entry.unit:
+        schema["x-unit"] = entry.unit
+    if entry.choices:
+        schema["enum"] = list(entry.choices)
+    if entry.nullable:
+        return {"anyOf": [schema, {"type": "null"}], "description": entry.meaning}
+    return schema
+
+
+def alert_schema() -> dict[str, object]:
+    """Return the JSON Schema (2020-12) of an alert file."""
+    feature = {
+        "type": "object",
+        "required": ["type", "id", "geometry", "properties"],
+        "properties": {
+            "type": {"const": "Feature"},
+            "id": {"type": "string"},
+            "geometry": {
+                "type": "object",
+                "required": ["type", "coordinates"],
+                "properties": {"type": {"enum": ["Polygon", "MultiPolygon"]}, "coordinates": {"type": "array"}},
+            },
+            "properties": {
+                "type": "object",
+                "required": [p.name for p in ALERT_PROPERTIES],
+                "properties": {p.name: _property_schema(p) for p in ALERT_PROPERTIES},
+                "additionalProperties": False,
+            },
+        },
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"overburden alerts {SCHEMA_VERSION}",
+        "type": "object",
+        "required": ["type", "features"],
+        "properties": {"type": {"const": "FeatureCollection"}, "features": {"type": "array", "items": feature}},
+    }
+
+
+def properties_markdown() -> str:
+    """Return the documentation page of the alert properties."""
+    lines = [
+        "# Properties of an alert",
+        "",
+        f"Schema version {SCHEMA_VERSION}. Rendered from `ALERT_PROPERTIES` in `pipeline/alerts.py`, as are the JSON Schema",
+        "and the writer. The feature's `id` names the alert and is the same for all revisions; id and `revision` together",
+        "name one statement, whose content never changes.",
+        "",
+        "| property | type | unit | meaning |",
+        "|---|---|---|---|",
+    ]
+    for p in ALERT_PROPERTIES:
+        kind = p.type + (" or null" if p.nullable else "")
+        choices = f" One of {', '.join(f'`{c}`' for c in p.choices)}." if p.choices else ""
+        lines.append(f"| `{p.name}` | {kind} | {p.unit} | {p.meaning}{choices} |")
+    return "\n".join(lines) + "\n"
