@@ -47,7 +47,9 @@ def geodesic_area_ha(geometry: BaseGeometry) -> float:
     >>> round(geodesic_area_ha(shapely.box(0, 0, 0.01, 0.01)), 1)
     123.1
     """
-    whole = shapely.union_all(shapely.get_parts(geometry)) if shapely.get_num_geometries(geometry) > 1 else geometry
+    many = shapely.get_num_geometries(geometry) > 1
+    is_disjoint = geometry.geom_type == "MultiPolygon" and geometry.is_valid  # parts of a valid one never overlap
+    whole = shapely.union_all(shapely.get_parts(geometry)) if many and not is_disjoint else geometry
     total = 0.0
     for part in shapely.get_parts(whole):
         if part.geom_type == "Polygon" and not part.is_empty:
@@ -93,6 +95,8 @@ def polygons_only(geometry: BaseGeometry) -> BaseGeometry:
     `make_valid` is used and never `buffer(0)`, which drops the smaller half of a self-crossing ring.
     """
     valid = geometry if geometry.is_valid else shapely.make_valid(geometry)
+    if valid.geom_type in {"Polygon", "MultiPolygon"}:
+        return valid
     parts = [p for p in shapely.get_parts(valid).tolist() if p.geom_type in {"Polygon", "MultiPolygon"}]
     return shapely.union_all(parts) if len(parts) != 1 else parts[0]
 

@@ -5,6 +5,7 @@ import zipfile
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pyogrio
 import pytest
 import shapely
@@ -22,8 +23,8 @@ needs_shared = pytest.mark.skipif(not (SHARED / "cadastre").is_dir(), reason="..
 SQUARE = [[[-1.7, 6.0], [-1.6, 6.0], [-1.6, 6.1], [-1.7, 6.1], [-1.7, 6.0]]]
 BOW_TIE = [[[-1.7, 6.0], [-1.6, 6.1], [-1.6, 6.0], [-1.7, 6.1], [-1.7, 6.0]]]
 ROW = {
-    "licence_no": "L1", "Owner": "Holder 1", "Type": "Small Scale Licence (Tarkwa District)", "STATUS": "Active License",
-    "start-date": "2020-01-01", "Expiry Date": "2025-06-30", "Commodity": "Gold, Diamonds",
+    "licence_no": "L1", "Owner": "Holder 1", "Type": "Small Scale Licence (Tarkwa District)",
+    "STATUS": "Active License", "start-date": "2020-01-01", "Expiry Date": "2025-06-30", "Commodity": "Gold, Diamonds",
 }  # fmt: skip
 
 
@@ -112,7 +113,7 @@ def test_what_is_no_polygon_is_refused_by_name_and_place(tmp_path):
         tmp_path,
         feature(id="ok"),
         feature("Point", [-1.5, 6.0], id="point"),
-        feature(None, id="null"),
+        feature(None, id="absent"),
         feature("Polygon", [], id="empty"),
         feature("LineString", SQUARE[0], id="line"),
         feature("Polygon", [[[500.0, 6.0], [501.0, 6.0], [501.0, 7.0], [500.0, 6.0]]], id="no degrees"),
@@ -121,7 +122,7 @@ def test_what_is_no_polygon_is_refused_by_name_and_place(tmp_path):
     titles, snapshot = read_titles(path)
     assert [t.title_id for t in titles] == ["ok"]
     assert [(r.title_id, r.feature, r.geometry_type, r.location is not None) for r in snapshot.refused] == [
-        ("point", 2, "Point", True), ("null", 3, "null", False), ("empty", 4, "Polygon", False),
+        ("point", 2, "Point", True), ("absent", 3, "null", False), ("empty", 4, "Polygon", False),
         ("line", 5, "LineString", True), ("no degrees", 6, "Polygon", False), ("flat", 7, "Polygon", True),
     ]  # fmt: skip
     assert snapshot.title_count + len(snapshot.refused) == 7
@@ -207,14 +208,12 @@ def shapefile(folder, crs):
     path = folder / "titles.shp"
     pyogrio.raw.write(
         path, geometry=shapely.to_wkb([shapely.Polygon(SQUARE[0])]), geometry_type="Polygon", crs=crs,
-        field_data=[shapely_text(["L1"]), shapely_text(["exploitation"])], fields=["LIC_CODE", "TYPE"],
+        field_data=[column("L1"), column("exploitation")], fields=["LIC_CODE", "TYPE"],
     )  # fmt: skip
     return path
 
 
-def shapely_text(values):
-    import numpy as np
-
+def column(*values):
     return np.array(values, dtype=object)
 
 
@@ -244,7 +243,7 @@ def test_other_formats_are_read(tmp_path, suffix, driver):
     path = tmp_path / f"titles{suffix}"
     pyogrio.raw.write(
         path, geometry=shapely.to_wkb([shapely.Polygon(SQUARE[0])]), geometry_type="Polygon", crs="EPSG:4326",
-        field_data=[shapely_text(["L1"])], fields=["Name"], driver=driver,
+        field_data=[column("L1")], fields=["LIC_CODE"], driver=driver,
     )  # fmt: skip
     titles, _ = read_titles(path)
     assert titles[0].title_id == "L1"

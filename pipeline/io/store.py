@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
@@ -258,14 +259,17 @@ class Store:
             query = query.where(t.events.c.day > after.isoformat())
         with self._begin() as connection:
             rows = connection.execute(query).mappings().all()
-        return [
-            Event(r["seq"], r["site_id"], r["alert_id"], r["revision"], date.fromisoformat(r["day"]), json.loads(r["payload"]))
-            for r in rows
-        ]
+        return [_event(row) for row in rows]
 
     def latest_events(self, aoi_id: str, until: date | None = None) -> dict[str, Event]:
-        """Return the last event of each site, by site id."""
-        return {e.site_id: e for e in self.events(aoi_id, until=until)}
+        """Return the last event of each site up to a day, by site id, in order."""
+        epoch = sa.select(t.runs.c.epoch).where(t.runs.c.aoi_id == aoi_id).scalar_subquery()
+        last = sa.select(sa.func.max(t.events.c.seq)).where(t.events.c.aoi_id == aoi_id, t.events.c.epoch == epoch)
+        if until is not None:
+            last = last.where(t.events.c.day <= until.isoformat())
+        query = sa.select(t.events).where(t.events.c.seq.in_(last.group_by(t.events.c.site_id))).order_by(t.events.c.seq)
+        with self._begin() as connection:
+            return {row["site_id"]: _event(row) for row in connection.execute(query).mappings()}
 
     def note_night(self, aoi_id: str, as_of: date) -> date | None:
         """Note that a run speaks for a date; returns the date of the run before, the same for every rerun."""
@@ -294,6 +298,14 @@ class Store:
                     faults.append(f"event {row['seq']} was changed")
                 previous, expected = row["hash"], row["seq"] + 1
         return faults
+
+
+def _event(row: Mapping[str, Any]) -> Event:
+    """The event of a row."""
+    return Event(
+        row["seq"], row["site_id"], row["alert_id"], row["revision"], date.fromisoformat(row["day"]),
+        json.loads(row["payload"]),
+    )  # fmt: skip
 
 
 def _event_hash(row: Mapping[str, object]) -> str:

@@ -136,7 +136,7 @@ def outline(keys: np.ndarray) -> BaseGeometry:
     mask[row - top, column - left] = 1
     transform = Affine(PIXEL_M, 0.0, left * PIXEL_M, 0.0, -PIXEL_M, -top * PIXEL_M)
     parts = [shape(g) for g, _ in rasterio.features.shapes(mask, mask=mask.astype(bool), transform=transform)]
-    return shapely.union_all([p if p.is_valid else shapely.make_valid(p) for p in parts])
+    return parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
 
 
 def extent_m(keys: np.ndarray) -> float:

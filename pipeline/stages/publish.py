@@ -55,11 +55,12 @@ def publish(work: Publication) -> Published:
     events = work.store.latest_events(work.area.id, work.as_of)
     told = [alert_of(event) for event in events.values()]
     is_new = [work.previous_as_of is None or e.day > work.previous_as_of for e in events.values()]
+    known = _known_to_agencies(work)
     published = Published(
         tuple(a for a in told if is_open(a) and is_for_agencies(a)),
         tuple(a for a in told if a.properties["state"] != "withdrawn" and not (is_open(a) and is_for_agencies(a))
               and a.properties["confirmed_on"] is not None),
-        tuple(a for a, new in zip(told, is_new, strict=True) if new and _was_for_agencies(work, a)),
+        tuple(a for a, new in zip(told, is_new, strict=True) if new and a.properties["site_id"] in known),
     )  # fmt: skip
     if work.config.delivery.has_evidence:
         write_evidence(work, published.alerts)
@@ -72,11 +73,10 @@ def publish(work: Publication) -> Published:
     return published
 
 
-def _was_for_agencies(work: Publication, alert: Alert) -> bool:
-    """Whether an agency holds, or gets, an alert about this site: then it must hear of its end or renaming too."""
-    site_id = alert.properties["site_id"]
-    return any(is_for_agencies(alert_of(e)) for e in work.store.events(work.area.id, until=work.as_of)
-               if e.site_id == site_id)  # fmt: skip
+def _known_to_agencies(work: Publication) -> set[object]:
+    """Sites of which an agency holds or gets an alert: it must hear of their end or renaming too."""
+    alerts = (alert_of(e) for e in work.store.events(work.area.id, until=work.as_of))
+    return {a.properties["site_id"] for a in alerts if is_for_agencies(a)}
 
 
 def manifest_of(work: Publication) -> Mapping[str, object]:

@@ -184,12 +184,7 @@ def site_work(walk: Walk) -> SiteWork:
             titles=TitleIndex(walk.law.titles),
             snapshots=walk.law.snapshots,
             protected=AreaIndex(walk.law.protected),
-            tenure_rules=TenureRules(
-                tolerance_m=config.tenure.tolerance_m,
-                minerals=walk.area.minerals,
-                min_overlap_ha=config.tenure.min_overlap_ha,
-                stale_after_days=config.tenure.stale_after_days,
-            ),
+            tenure_rules=_tenure_rules(walk),
             scenes_on={a.solar_day: tuple(s.id for s in a.scenes) for a in walk.acquisitions},
             dormant_days=config.alerts.dormant_days,
             has_evidence=config.delivery.has_evidence,
@@ -197,6 +192,15 @@ def site_work(walk: Walk) -> SiteWork:
         ),
         extra_days=partial(_title_days, walk),
     )
+
+
+def _tenure_rules(walk: Walk) -> TenureRules:
+    """How titles are laid over the sites of the area."""
+    rules = walk.request.config.tenure
+    return TenureRules(
+        tolerance_m=rules.tolerance_m, minerals=walk.area.minerals, min_overlap_ha=rules.min_overlap_ha,
+        stale_after_days=rules.stale_after_days,
+    )  # fmt: skip
 
 
 def publication(walk: Walk, ledger: Sequence[LedgerRow], previous: date | None) -> Publication:
@@ -211,7 +215,9 @@ def publication(walk: Walk, ledger: Sequence[LedgerRow], previous: date | None) 
 
 def _title_days(walk: Walk, after: date | None, until: date) -> Sequence[date]:
     """Days on which a title starts or has just ended."""
-    return boundary_dates(walk.law.titles, after=after or walk.acquisitions[0].solar_day, until=until)
+    begin = after or walk.acquisitions[0].solar_day
+    rules = _tenure_rules(walk)
+    return boundary_dates(walk.law.titles, after=begin, until=until, snapshots=walk.law.snapshots, rules=rules)
 
 
 def _read_law(section: AreaSection) -> Law:

@@ -6,7 +6,7 @@ from datetime import date
 
 from shapely.geometry import mapping, shape
 
-from pipeline.alerts import Alert, AlertContext, AlertRules, describe, is_material, restate
+from pipeline.alerts import Alert, AlertContext, AlertRules, describe, is_material, is_material_ground, restate
 from pipeline.io.store import AreaState, Event, Store
 from pipeline.sites import PixelTable, Site, SiteRules, advance, concatenate
 
@@ -38,7 +38,7 @@ def update_sites(work: SiteWork, until: date) -> int:
         for chunk_id, chunk_days in held.items():
             if day in chunk_days:
                 tables[chunk_id] = work.store.pixel_table(aoi_id, chunk_id, day)
-        _take_day(work, list(tables.values()), day, has_look=day in looked)
+        _take_day(work, list(tables.values()), day, has_look=day in looked, is_title_day=day in told)
     return len(days)
 
 
@@ -52,7 +52,7 @@ def _tables_before(work: SiteWork, held: Mapping[str, Sequence[date]], after: da
     return tables
 
 
-def _take_day(work: SiteWork, tables: Sequence[PixelTable], day: date, *, has_look: bool) -> None:
+def _take_day(work: SiteWork, tables: Sequence[PixelTable], day: date, *, has_look: bool, is_title_day: bool) -> None:
     """Advance the sites by one day and store them with what is newly said."""
     if not tables:
         return
@@ -60,22 +60,27 @@ def _take_day(work: SiteWork, tables: Sequence[PixelTable], day: date, *, has_lo
     sites, ended = work.store.sites(work.area.aoi_id), []
     if has_look:
         sites, ended = advance(sites, pixels, day, work.area.aoi_id, work.site_rules)
-    told = work.store.latest_events(work.area.aoi_id)
-    payloads = [p for site in sites if (p := _news(work, site, pixels, told.get(site.id), day))]
-    for site in ended:
-        before = told.get(site.id)
-        if before is not None:
-            payloads.append(payload_of(restate(alert_of(before), day, state="withdrawn")))
+    told = {site_id: alert_of(event) for site_id, event in work.store.latest_events(work.area.aoi_id).items()}
+    payloads = []
+    for site in sites:
+        alert = _news(work, site, pixels, told.get(site.id), day, is_title_day=is_title_day)
+        if alert is not None:
+            payloads.append(payload_of(alert))
+    payloads += [payload_of(restate(told[s.id], day, state="withdrawn")) for s in ended if s.id in told]
     work.store.swap_sites(work.area.aoi_id, day, sites, payloads, area=work.area)
 
 
-def _news(
-    work: SiteWork, site: Site, pixels: PixelTable, before: Event | None, day: date
-) -> Mapping[str, object] | None:
-    """The payload of a new revision, or None where there is nothing new to say."""
-    told = alert_of(before) if before is not None else None
+def _news(  # noqa: PLR0913 - one day's facts about one site
+    work: SiteWork, site: Site, pixels: PixelTable, told: Alert | None, day: date, *, is_title_day: bool
+) -> Alert | None:
+    """The next revision of a site's alert, or None where there is nothing new to say.
+
+    Titles are looked at only when the ground says something new, or on a day on which a title starts or ends.
+    """
+    if told is not None and not is_title_day and not is_material_ground(told, site, pixels, work.context, work.alert_rules):
+        return None
     alert = describe(site, pixels, day, work.context, told)
-    return payload_of(alert) if told is None or is_material(told, alert, work.alert_rules) else None
+    return alert if told is None or is_material(told, alert, work.alert_rules) else None
 
 
 def payload_of(alert: Alert) -> Mapping[str, object]:

@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,7 +37,9 @@ LOG = logging.getLogger(__name__)
 MARGIN_M = 200.0
 """Ground around a site that its pictures show."""
 SERIES_INDICES = ("ndvi", "ndmi", "nbr", "mndwi", "bsi", "turbidity")
-CLEAR_ENOUGH = 0.9
+CLEAR_ENOUGH = 90.0
+LARGEST_WINDOW_PX = 2048 * 2048
+"""Sites that lie within so many pixels are looked at in one reading of each scene."""
 LOOKS_TRIED = 8
 """Days that are tried for a clear picture of a site."""
 MAP_PX = 1400
@@ -51,10 +54,14 @@ SIMULATED = "Simulated pixels, no real place"
 def write_evidence(work: "Publication", alerts: Sequence[Alert]) -> None:
     """Write the evidence folder of every alert that has none for its present revision."""
     due = [a for a in alerts if not _is_current(work.out / str(a.properties["evidence"]), a)]
-    if due:
-        LOG.info("%s: evidence of %d alerts", work.area.id, len(due))
+    if not due:
+        return
+    LOG.info("%s: evidence of %d alerts", work.area.id, len(due))
+    places = [_place(work, alert) for alert in due]
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda a: _write_folder(work, a), due))
+        observed = [row for rows in pool.map(lambda a: _observe(work, a, places), work.acquisitions) for row in rows]
+        series = [pd.DataFrame([row for k, row in observed if k == i]) for i in range(len(due))]
+        list(pool.map(lambda pair: _write_folder(work, *pair), zip(places, series, strict=True)))
 
 
 def _is_current(folder: Path, alert: Alert) -> bool:
@@ -68,21 +75,34 @@ def _is_current(folder: Path, alert: Alert) -> bool:
         return False
 
 
-def _write_folder(work: "Publication", alert: Alert) -> None:
-    """Write one evidence folder, its manifest last."""
-    files = evidence_files(_inputs(work, alert))
-    folder = work.out / str(alert.properties["evidence"])
-    for name in sorted(files, key=lambda n: (n == "manifest.json", n)):
-        write_whole(folder / name, files[name])
+@dataclass(frozen=True)
+class _Place:
+    """An alert and the window of the grid around its site."""
+
+    alert: Alert
+    box: GeoBox
+    inside: np.ndarray
+    """bool (y, x): pixels of the site."""
+    first: date
+    until: date
 
 
-def _window(work: "Publication", alert: Alert) -> GeoBox:
-    """Grid window around a site."""
-    left, bottom, right, top = geo.reproject(alert.geometry, geo.WGS84, work.grid.crs).bounds
-    x0, y0 = (np.floor((v - MARGIN_M) / PIXEL_M) * PIXEL_M for v in (left, bottom))
-    x1, y1 = (np.ceil((v + MARGIN_M) / PIXEL_M) * PIXEL_M for v in (right, top))
+def _place(work: "Publication", alert: Alert) -> _Place:
+    """The window of a site."""
+    outline = geo.reproject(alert.geometry, geo.WGS84, work.grid.crs)
+    box = _box(outline.buffer(MARGIN_M).bounds, work.grid.crs)
+    inside = rasterio.features.geometry_mask([outline], box.shape, box.affine, invert=True)
+    until, first = _day(alert, "evaluated_on") or work.as_of, _day(alert, "first_detected_on") or work.as_of
+    return _Place(alert, box, inside, first, until)
+
+
+def _box(bounds: tuple[float, float, float, float], crs: str) -> GeoBox:
+    """Pixels of the grid that hold the bounds."""
+    left, bottom, right, top = bounds
+    x0, y0 = (np.floor(v / PIXEL_M) * PIXEL_M for v in (left, bottom))
+    x1, y1 = (np.ceil(v / PIXEL_M) * PIXEL_M for v in (right, top))
     shape = (round((y1 - y0) / PIXEL_M), round((x1 - x0) / PIXEL_M))
-    return GeoBox(shape, Affine(PIXEL_M, 0.0, x0, 0.0, -PIXEL_M, y1), work.grid.crs)
+    return GeoBox(shape, Affine(PIXEL_M, 0.0, x0, 0.0, -PIXEL_M, y1), crs)
 
 
 def _day(alert: Alert, name: str) -> date | None:
@@ -91,62 +111,94 @@ def _day(alert: Alert, name: str) -> date | None:
     return date.fromisoformat(text) if isinstance(text, str) else None
 
 
-def _inputs(work: "Publication", alert: Alert) -> EvidenceInputs:
-    """Everything an evidence folder is made from, up to the day for which the alert speaks."""
-    window = _window(work, alert)
-    until, first = _day(alert, "evaluated_on") or work.as_of, _day(alert, "first_detected_on") or work.as_of
+def _observe(
+    work: "Publication", acquisition: Acquisition, places: Sequence[_Place]
+) -> list[tuple[int, dict[str, object]]]:
+    """What one acquisition shows of each site: (number of the place, row of its series)."""
+    wanted = [(i, p) for i, p in enumerate(places) if acquisition.solar_day <= p.until]
+    if not wanted:
+        return []
+    lefts, bottoms, rights, tops = zip(*(p.box.boundingbox for _, p in wanted), strict=True)
+    whole = _box((min(lefts), min(bottoms), max(rights), max(tops)), work.grid.crs)
+    together = whole.shape[0] * whole.shape[1] <= LARGEST_WINDOW_PX
     dilation = work.config.cube.cloud_dilation_px
-    cubes: dict[date, tuple[Acquisition, xr.Dataset]] = {}
-    for acquisition in (a for a in work.acquisitions if a.solar_day <= until):
-        cube, _ = read_acquisition(acquisition, window, dilation_px=dilation)
+    shared = read_acquisition(acquisition, whole, dilation_px=dilation)[0] if together else None
+    rows = []
+    for i, place in wanted:
+        if together:
+            cube = None if shared is None else _crop(shared, whole, place.box)
+        else:
+            cube = read_acquisition(acquisition, place.box, dilation_px=dilation)[0]
         if cube is not None:
-            cubes[acquisition.solar_day] = (acquisition, cube)
-    unchanged = _day(alert, "last_clear_unchanged_on")
-    past = [d for d in cubes if d <= (unchanged or first) and d < first] or list(cubes)
-    outline = geo.reproject(alert.geometry, geo.WGS84, work.grid.crs)
-    inside = rasterio.features.geometry_mask([outline], window.shape, window.affine, invert=True)
-    before = _clearest(cubes, sorted(past, reverse=True), inside)
-    after = _clearest(cubes, sorted((d for d in cubes if d >= first), reverse=True), inside)
-    used = {a.solar_day: a for a in (cubes[before.sensed_on][0], cubes[after.sensed_on][0])}
+            rows.append((i, _row(acquisition, cube, place.inside)))
+    return rows
+
+
+def _crop(cube: xr.Dataset, whole: GeoBox, part: GeoBox) -> xr.Dataset:
+    """The pixels of a window of the grid."""
+    column = round((part.affine.c - whole.affine.c) / PIXEL_M)
+    row = round((whole.affine.f - part.affine.f) / PIXEL_M)
+    return cube.isel(y=slice(row, row + part.shape[0]), x=slice(column, column + part.shape[1]))
+
+
+def _row(acquisition: Acquisition, cube: xr.Dataset, inside: np.ndarray) -> dict[str, object]:
+    """Means of the indices over the clear pixels of a site, and how clear site and window are."""
+    clear = cube["clear"].values[0]
+    seen = clear & inside
+    bands = bands_of(cube, 0)
+    row: dict[str, object] = {
+        "sensed_on": acquisition.solar_day,
+        "scene_id": " ".join(s.id for s in acquisition.scenes),
+        "clear_pct": round(100.0 * float(seen.sum()) / max(int(inside.sum()), 1), 1),
+        "window_clear_pct": round(100.0 * float(clear.mean()), 1),
+    }
+    for key in SERIES_INDICES:
+        values = compute(key, bands)[seen]
+        values = values[np.isfinite(values)]
+        row[key] = round(float(values.mean()), 4) if len(values) else np.nan
+    return row
+
+
+def _write_folder(work: "Publication", place: _Place, series: pd.DataFrame) -> None:
+    """Write one evidence folder, its manifest last."""
+    if series.empty:
+        return
+    files = evidence_files(_inputs(work, place, series))
+    folder = work.out / str(place.alert.properties["evidence"])
+    for name in sorted(files, key=lambda n: (n == "manifest.json", n)):
+        write_whole(folder / name, files[name])
+
+
+def _inputs(work: "Publication", place: _Place, series: pd.DataFrame) -> EvidenceInputs:
+    """Everything an evidence folder is made from, up to the day for which the alert speaks."""
+    unchanged = _day(place.alert, "last_clear_unchanged_on") or place.first
+    past = series[(series["sensed_on"] <= unchanged) & (series["sensed_on"] < place.first)]
+    before = _clearest(past if len(past) else series)
+    after = _clearest(series[series["sensed_on"] >= place.first])
+    by_day = {a.solar_day: a for a in work.acquisitions}
+    looks = [_look(work, by_day[day], place.box) for day in (before, after)]
     return EvidenceInputs(
-        alert=alert, crs=work.grid.crs, transform=window.affine, before=before, after=after,
-        series=_series(cubes, inside), scenes=_scene_records(work, alert, used),
+        alert=place.alert, crs=work.grid.crs, transform=place.box.affine, before=looks[0], after=looks[1], series=series,
+        scenes=_scene_records(work, place.alert, {before: by_day[before], after: by_day[after]}),
         attribution=SIMULATED if work.area.is_simulated else ATTRIBUTION, is_simulated=work.area.is_simulated,
     )  # fmt: skip
 
 
-def _clearest(cubes: Mapping[date, tuple[Acquisition, xr.Dataset]], days: Sequence[date], inside: np.ndarray) -> Look:
-    """The first look that is clear enough over the site, or the clearest of those tried."""
-    best, best_share = days[0], -1.0
-    for day in days[:LOOKS_TRIED]:
-        clear = cubes[day][1]["clear"].values[0]
-        share = float(0.7 * clear[inside].mean() + 0.3 * clear.mean())
-        if share > best_share:
-            best, best_share = day, share
-        if share >= CLEAR_ENOUGH:
-            break
-    acquisition, cube = cubes[best]
-    return Look(best, tuple(s.id for s in acquisition.scenes), bands_of(cube, 0), cube["clear"].values[0])
+def _clearest(series: pd.DataFrame) -> date:
+    """The last day that is clear enough over the site and around it, or the clearest of the last ones."""
+    tried = series.sort_values("sensed_on", ascending=False).head(LOOKS_TRIED)
+    share = 0.7 * tried["clear_pct"] + 0.3 * tried["window_clear_pct"]
+    best = share.idxmax() if share.max() < CLEAR_ENOUGH else share[share >= CLEAR_ENOUGH].index[0]
+    day = tried.loc[best, "sensed_on"]
+    return date.fromisoformat(str(day)[:10])
 
 
-def _series(cubes: Mapping[date, tuple[Acquisition, xr.Dataset]], inside: np.ndarray) -> pd.DataFrame:
-    """Means of the indices over the clear pixels of the site, a row for each acquisition."""
-    rows = []
-    for day in sorted(cubes):
-        acquisition, cube = cubes[day]
-        seen = cube["clear"].values[0] & inside
-        row: dict[str, object] = {
-            "sensed_on": day,
-            "scene_id": " ".join(s.id for s in acquisition.scenes),
-            "clear_pct": round(100.0 * float(seen.sum()) / max(int(inside.sum()), 1), 1),
-        }
-        bands = bands_of(cube, 0)
-        for key in SERIES_INDICES:
-            values = compute(key, bands)[seen]
-            values = values[np.isfinite(values)]
-            row[key] = round(float(values.mean()), 4) if len(values) else np.nan
-        rows.append(row)
-    return pd.DataFrame(rows)
+def _look(work: "Publication", acquisition: Acquisition, box: GeoBox) -> Look:
+    """One date over a window."""
+    cube, failed = read_acquisition(acquisition, box, dilation_px=work.config.cube.cloud_dilation_px)
+    if cube is None:
+        raise next(iter(failed.values()))
+    return Look(acquisition.solar_day, tuple(s.id for s in acquisition.scenes), bands_of(cube, 0), cube["clear"].values[0])
 
 
 def _scene_records(work: "Publication", alert: Alert, used: Mapping[date, Acquisition]) -> list[Mapping[str, object]]:

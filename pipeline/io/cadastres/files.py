@@ -152,6 +152,8 @@ def _text(value: object) -> str | None:
     """Return a value as the register would write it, None where there is none."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
+    if isinstance(value, list | tuple | np.ndarray):  # a list property of GeoJSON
+        return ", ".join(t for v in value if (t := _text(v)) is not None) or None
     text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
     return None if text.lower() in _EMPTY else text
 

@@ -244,8 +244,10 @@ def _far_off(file: VectorFile, ids: Sequence[str]) -> list[str]:
     if len(rows) < _FAR_OFF_FROM:
         return []
     outlines = np.array([file.outlines[row].geometry for row in rows], dtype=object)
-    tree = shapely.STRtree(outlines)
-    near, _ = tree.query_nearest(outlines, max_distance=FAR_OFF_DEGREES, exclusive=True, all_matches=False)
+    boxes = shapely.envelope(outlines)  # near enough, and quick where outlines have many vertices
+    near, _ = shapely.STRtree(boxes).query_nearest(
+        boxes, max_distance=FAR_OFF_DEGREES, exclusive=True, all_matches=False
+    )
     return [
         f"{ids[rows[i]]} (feature {rows[i] + 1}) lies far from every other outline, "
         f"near lon {outlines[i].centroid.x:.2f} lat {outlines[i].centroid.y:.2f}"
