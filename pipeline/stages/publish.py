@@ -39,6 +39,7 @@ class Publication:
     protected: tuple[ProtectedArea, ...]
     ledger: tuple[LedgerRow, ...]
     findings: tuple[str, ...]
+    has_pictures: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,9 @@ def publish(work: Publication) -> Published:
               and a.properties["confirmed_on"] is not None),
         tuple(a for a, new in zip(told, is_new, strict=True) if new and a.properties["site_id"] in known),
     )  # fmt: skip
-    if work.config.delivery.has_evidence:
+    if work.has_pictures and work.config.delivery.has_evidence:
         write_evidence(work, published.alerts)
-    if work.config.delivery.has_map:
+    if work.has_pictures and work.config.delivery.has_map:
         write_map(work, published.alerts, published.disturbances)
     _write(work, "disturbances.geojson", published.disturbances)
     _write(work, f"nights/{work.as_of.isoformat()}.geojson", published.changed)

@@ -47,6 +47,8 @@ class AoiRequest:
     """SQLite file or database URL."""
     as_of: date | None
     """The date that the run speaks for; None: the last solar day of the catalogue."""
+    has_pictures: bool = True
+    """Write evidence and map; a night that is only caught up leaves them to the last one."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +211,7 @@ def publication(walk: Walk, ledger: Sequence[LedgerRow], previous: date | None) 
         area=walk.area, grid=walk.grid, as_of=walk.as_of, previous_as_of=previous, out=walk.request.out,
         config=walk.request.config, config_digest=walk.state.detection_digest, model=walk.model, store=walk.store,
         acquisitions=walk.acquisitions, titles=walk.law.titles, snapshots=walk.law.snapshots, protected=walk.law.protected,
-        ledger=tuple(ledger), findings=walk.findings,
+        ledger=tuple(ledger), findings=walk.findings, has_pictures=walk.request.has_pictures,
     )  # fmt: skip
 
 

@@ -1,0 +1,163 @@
+"""The flows. A task is a chunk and a period, or an area; paths and small reports cross its boundary, never pixels."""
+
+import logging
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, task
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.context import get_run_context
+from prefect.exceptions import MissingContextError
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from pipeline.alerts import Alert
+from pipeline.config import load_config
+from pipeline.errors import InputError, PipelineError
+from pipeline.flows.entry import AreaOutcome
+from pipeline.io.outputs import exclusive
+from pipeline.stages.chunks import update_chunk
+from pipeline.stages.run import AoiRequest, Walk, chunk_work, finish, open_walk
+
+LOG = logging.getLogger(__name__)
+THREADS = 2
+HOURS_S = 3600
+AreaJob = tuple[str, int, str, str | None, bool]
+"""Configuration, number of the area in it, as_of, start of a back-fill, has_pictures: all that a task is given."""
+
+
+def _request(job: AreaJob) -> AoiRequest:
+    """The request of a job."""
+    path, number, as_of, start, has_pictures = job
+    config = load_config(Path(path))
+    section = config.areas[number]
+    if start is not None:
+        section = section.model_copy(update={"start": section.start or date.fromisoformat(start)})
+    out = Path(config.out) / Path(section.aoi).stem if len(config.areas) > 1 else Path(config.out)
+    store = config.store or str(Path(config.out) / "store.sqlite")
+    return AoiRequest(section, config, out, store, date.fromisoformat(as_of), has_pictures)
+
+
+@lru_cache(maxsize=4)
+def _walk(job: AreaJob) -> Walk:
+    """The opened walk of a job, once for each process."""
+    request = _request(job)
+    request.out.mkdir(parents=True, exist_ok=True)
+    return open_walk(request)
+
+
+def _is_worth_another_try(_task: object, _run: object, state: Any) -> bool:  # noqa: ANN401 - Prefect's own state type
+    """Whether a failure may pass by itself: what the caller gave wrong does not."""
+    try:
+        state.result()
+    except InputError:
+        return False
+    except Exception:  # noqa: BLE001 - whatever it is, it is tried again and then reported
+        return True
+    return False
+
+
+@task(retries=2, retry_delay_seconds=[10, 60], retry_condition_fn=_is_worth_another_try, timeout_seconds=HOURS_S)
+def open_area(job: AreaJob) -> list[str]:
+    """Read an area's catalogue, titles and model; returns the ids of its chunks."""
+    return [chunk.id for chunk in _walk(job).grid.chunks]
+
+
+@task(retries=2, retry_delay_seconds=[10, 60], retry_condition_fn=_is_worth_another_try, timeout_seconds=6 * HOURS_S)
+def follow_chunk(job: AreaJob, chunk_id: str) -> int:
+    """Bring one chunk up to date; returns the number of days that it took."""
+    walk = _walk(job)
+    return update_chunk(chunk_work(walk, next(c for c in walk.grid.chunks if c.id == chunk_id)))
+
+
+@task(retries=2, retry_delay_seconds=[10, 60], retry_condition_fn=_is_worth_another_try, timeout_seconds=HOURS_S)
+def finish_area(job: AreaJob) -> AreaOutcome:
+    """Make the sites of an area and write its files."""
+    result = finish(_walk(job))
+    return AreaOutcome(
+        aoi=result.aoi_id,
+        line=f"{result.aoi_id} as of {result.as_of}: {len(result.alerts)} alerts, {len(result.disturbances)} other "
+        f"disturbances, {len(result.changed)} new or changed; {result.out / 'alerts.geojson'}",
+        is_failed=result.has_refused_input,
+        findings=result.findings,
+        report=str(result.out / "report.md"),
+        rows=tuple(_row(a) for a in result.changed),
+    )
+
+
+def _row(alert: Alert) -> dict[str, object]:
+    """A row of the night's table."""
+    names = ("site_id", "revision", "state", "likely_cause", "area_ha", "first_detected_on", "tenure_status", "priority")
+    return {name: alert.properties[name] for name in names}
+
+
+def _night_of(job: AreaJob) -> AreaOutcome:
+    """One area's night; a failure becomes its outcome, so that the other areas go on."""
+    request = _request(job)
+    try:
+        with exclusive(request.out / ".lock", f"area of {request.section.aoi}"):
+            chunk_ids = open_area(job)
+            for future in [follow_chunk.submit(job, chunk_id) for chunk_id in chunk_ids]:
+                future.result()
+            return finish_area(job)
+    except Exception as error:  # noqa: BLE001 - any failure of one area is reported and never stops the others
+        if not isinstance(error, PipelineError):
+            LOG.exception("%s failed", request.section.aoi)
+        text = f"{type(error).__name__}: {error}"
+        return AreaOutcome(Path(request.section.aoi).stem, f"{request.section.aoi}: FAILED", True, (text,), "", ())
+    finally:
+        _walk.cache_clear()
+
+
+def _show(outcomes: list[AreaOutcome], as_of: str) -> None:
+    """The night's artifacts: a table of alerts and the reports."""
+    rows = [{"area": o.aoi, **row} for o in outcomes for row in o.rows]
+    create_table_artifact(table=rows, key="alerts-of-the-night", description=f"New or changed alerts as of {as_of}")
+    reports = [Path(o.report).read_text(encoding="utf-8") for o in outcomes if o.report]
+    failed = [f"**{o.aoi} failed**: {'; '.join(o.findings)}" for o in outcomes if o.is_failed]
+    create_markdown_artifact(markdown="\n\n---\n\n".join([*failed, *reports]) or "No area.", key="night-report")
+
+
+@flow(name="nightly", task_runner=ThreadPoolTaskRunner(max_workers=THREADS), log_prints=False)
+def nightly(config: str, as_of: str | None = None, *, has_pictures: bool = True) -> list[AreaOutcome]:
+    """Every area of a configuration, for one date; without one, for the date on which the run was scheduled."""
+    day = as_of or _scheduled_on().isoformat()
+    count = len(load_config(Path(config)).areas)
+    outcomes = [_night_of((config, number, day, None, has_pictures)) for number in range(count)]
+    _show(outcomes, day)
+    return outcomes
+
+
+def _scheduled_on() -> date:
+    """Day for which this run was scheduled: a late start, or a retry after midnight, speaks for the same day."""
+    try:
+        run = getattr(get_run_context(), "flow_run", None)
+    except MissingContextError:
+        run = None
+    when = getattr(run, "expected_start_time", None)
+    return (when or datetime.now(UTC)).date()
+
+
+@flow(name="backfill", task_runner=ThreadPoolTaskRunner(max_workers=THREADS), log_prints=False)
+def backfill(config: str, start: str, to: str, *, has_pictures: bool = True) -> list[AreaOutcome]:
+    """Every area of a configuration, history from `start` read once, speaking for `to`."""
+    count = len(load_config(Path(config)).areas)
+    outcomes = [_night_of((config, number, to, start, has_pictures)) for number in range(count)]
+    _show(outcomes, to)
+    return outcomes
+
+
+@flow(name="train", log_prints=False)
+def train(data: str, folder: str) -> str:
+    """A new model version from labelled data; returns its id."""
+    return _train(data, folder)
+
+
+@task(retries=0, timeout_seconds=2 * HOURS_S)
+def _train(data: str, folder: str) -> str:
+    """Training itself."""
+    from pipeline.training.release import release_model  # noqa: PLC0415
+
+    return release_model(Path(data), Path(folder))
+
