@@ -94,7 +94,8 @@ ALERT_PROPERTIES: tuple[AlertProperty, ...] = (
     _P("pond_ha", "number", "ha", "Ground that became open water, clear or turbid."),
     _P("area_ha", "number", "ha", "Geodesic area of the outline."),
     _P("growth_30d_ha", "number", "ha", "Area added in the 30 days before the last clear look.", nullable=True),
-    _P("mining_probability", "number", "1", "Calibrated probability that the change is mining; see the model card."),
+    _P("mining_probability", "number", "1", "Calibrated probability that the change is mining; see the model card. Null "
+       "where the model does not know the landscape.", nullable=True),
     _P("mining_terms", "strings", "", "The strongest terms of that probability, in words."),
     _P("model_id", "string", "", "Name, version and digest of the model."),
     _P("first_detected_on", "date", "", "First clear look that showed the change."),
@@ -164,6 +165,8 @@ class AlertContext:
     dormant_days: int = 90
     has_evidence: bool = True
     is_simulated: bool = False
+    is_known_landscape: bool = True
+    """Whether the model was made for the landscape of the area; where not, no change is named mining."""
 
 
 FINISHED_SHARE = 0.8
@@ -207,6 +210,8 @@ def _detection(site: Site, pixels: PixelTable, context: AlertContext, outline_ha
     activity = _activity(site, pixels, context.dormant_days)
     features = site_features(pixels)
     probability, words = mining_probability(features, context.model)
+    if not context.is_known_landscape:
+        probability, words = None, ["the model does not know this landscape"]
     # pixel hectares are grid hectares; the kinds share the geodesic area of the outline
     kinds = change_hectares(pixels)
     scale = outline_ha / max(sum(kinds.values()), 1e-9)
@@ -221,7 +226,7 @@ def _detection(site: Site, pixels: PixelTable, context: AlertContext, outline_ha
         **hectares,
         "area_ha": round(outline_ha, 4),
         "growth_30d_ha": round(_growth_30d_ha(site, last), 4),
-        "mining_probability": round(probability, 3),
+        "mining_probability": None if probability is None else round(probability, 3),
         "mining_terms": words,
         "first_detected_on": site.first_detected_on.isoformat(),
         "confirmed_on": site.confirmed_on.isoformat() if site.confirmed_on else None,

@@ -50,7 +50,7 @@ class ReferenceSection(_Section):
     """The past that change is measured against."""
 
     min_looks: Annotated[int, Field(description="Clear looks that a pixel needs before it is watched.", ge=4, le=60)] = 8
-    min_days: Annotated[int, Field(description="Shortest reference period.", ge=30, le=730)] = 150
+    min_days: Annotated[int, Field(description="Shortest reference period.", ge=30, le=730)] = 240
     ready_share: Annotated[
         float, Field(description="Share of a chunk's pixels with enough looks that ends the wait.", gt=0, le=1)
     ] = 0.95

@@ -22,6 +22,7 @@ FEATURE_ORDER: tuple[str, ...] = (
 GATE_NDVI_FALL = 0.12
 GATE_MNDWI_RISE = 0.12
 GATE_RED_RISE = 0.03
+GATE_SPREADS = 2.5
 """The gate: a pixel that lost less vegetation, gained less water and brightened less than this did not change. Tuned on
 the simulated world and the chips; the recall that it costs is in the model card."""
 
@@ -41,10 +42,21 @@ def feature_table(current: np.ndarray, expected: np.ndarray) -> np.ndarray:
     return np.stack([*current, *expected, *indices_now, *changes], axis=1).astype(np.float32, copy=False)
 
 
-def gate(current: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return which pixels may have changed and must be classified: bool, of the bands' shape; False where NaN."""
+def gate(
+    current: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray], ndvi_spread: np.ndarray | float = 0.0
+) -> np.ndarray:
+    """Return which pixels may have changed and must be classified: bool, of the bands' shape; False where NaN.
+
+    Parameters
+    ----------
+    current, expected : mapping of float32 arrays
+        Reflectance by band.
+    ndvi_spread : float32 array or float
+        Standard deviation of NDVI about its expectation; the fall must exceed `GATE_SPREADS` of it.
+    """
     with np.errstate(invalid="ignore"):
-        fell = compute("ndvi", expected) - compute("ndvi", current) > GATE_NDVI_FALL
+        least = np.maximum(GATE_NDVI_FALL, GATE_SPREADS * ndvi_spread)
+        fell = compute("ndvi", expected) - compute("ndvi", current) > least
         wetter = compute("mndwi", current) - compute("mndwi", expected) > GATE_MNDWI_RISE
         brighter = current["red"] - expected["red"] > GATE_RED_RISE
     return fell | wetter | brighter

@@ -22,6 +22,11 @@ SEASON_LOOKS = 12
 """Fewest clear looks for three coefficients: four for each."""
 CONTEXT_PX = 31
 """Side of the neighbourhood (310 m) whose reference cover tells a river bank from a forest."""
+FLOOR_UNKNOWN = 255
+FLOOR_STEPS = 200.0
+FLOOR_SHARE = 0.1
+FLOOR_LOOKS = 4
+"""Fewest looks of three months that tell what is usual in the middle one."""
 MAD_TO_SIGMA = 1.4826
 """Median absolute deviation to standard deviation of a normal distribution."""
 
@@ -36,8 +41,35 @@ class Reference:
     """uint16 (band, y, x): robust standard deviation of the looks about the expectation, ten-thousandths."""
     looks: np.ndarray
     """uint8 (y, x): clear looks that were used, at most 255; 0 where nothing is known."""
+    is_seasonal: np.ndarray
+    """bool (y, x): a season was fitted; elsewhere every day is compared with the level."""
+    floor: np.ndarray
+    """uint8 (month, y, x): NDVI that a tenth of the looks of a month and its neighbours fell below, in 1/200; 255 where
+    no season was fitted or the months were not seen. Leaf fall and drought stay above it, a clearing does not."""
     near: np.ndarray
     """uint8 (3, y, x): share in percent of water, bare ground and dense vegetation within 310 m, by the level."""
+
+    def supports(self, day: date) -> np.ndarray:
+        """Return where the past can tell what to expect on a day: bool (y, x).
+
+        A season fitted on summers says nothing of a thaw: where a season was fitted, its month must have been seen.
+        """
+        return (self.looks > 0) & (~self.is_seasonal | (self.floor[day.month - 1] != FLOOR_UNKNOWN))
+
+    def ndvi_floor(self, day: date) -> np.ndarray:
+        """Return the NDVI that is still usual in the month of a day: float32 (y, x), NaN where not known."""
+        stored = self.floor[day.month - 1]
+        return np.where(stored == FLOOR_UNKNOWN, np.nan, stored.astype(np.float32) / FLOOR_STEPS)
+
+    def ndvi_spread(self) -> np.ndarray:
+        """Return the standard deviation of NDVI about its expectation, from those of red and nir: float32 (y, x).
+
+        First-order propagation of NDVI = (n - r) / (n + r): 2 sqrt((r s_n)^2 + (n s_r)^2) / (n + r)^2.
+        """
+        red, nir = BANDS.index("red"), BANDS.index("nir")
+        r, n = (np.maximum(self.coefficients[0, i].astype(np.float32), 1.0) for i in (red, nir))
+        s_r, s_n = (self.spread[i].astype(np.float32) for i in (red, nir))
+        return 2.0 * np.hypot(r * s_n, n * s_r) / (n + r) ** 2
 
     def expected(self, day: date) -> np.ndarray:
         """Return the expected reflectance on a day: float32 (band, y, x), NaN where there were no looks."""
@@ -97,6 +129,24 @@ def _fit_band(values: np.ndarray, clear: np.ndarray, basis: np.ndarray, seasonal
     return coefficients
 
 
+def _ndvi_floor(ndvi: np.ndarray, flat: np.ndarray, month: np.ndarray, seasonal: np.ndarray) -> np.ndarray:
+    """Floor of NDVI by month, see `Reference.floor`: uint8 (12, n) of float32 NDVI (t, n) and clear looks bool (t, n)."""
+    floor = np.full((12, flat.shape[1]), FLOOR_UNKNOWN, np.uint8)
+    if not seasonal.any():
+        return floor
+    for m in range(12):
+        near = np.isin((month - 1 - m) % 12, (0, 1, 11))
+        seen = flat[near]
+        count = seen.sum(axis=0)
+        values = np.where(seen, ndvi[near], np.inf)
+        values.sort(axis=0)
+        at = np.minimum((FLOOR_SHARE * count).astype(int), max(len(values) - 1, 0))
+        low = values[at, np.arange(values.shape[1])] if len(values) else np.full(flat.shape[1], np.inf)
+        known = seasonal & (count >= FLOOR_LOOKS) & np.isfinite(low)
+        floor[m, known] = np.clip(np.rint(low[known] * FLOOR_STEPS), 0, FLOOR_UNKNOWN - 1)
+    return floor
+
+
 def neighbourhood(level: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Share in percent of water, bare ground and dense vegetation in the neighbourhood: uint8 (3, y, x)."""
     bands = dict(zip(BANDS, level, strict=True))
@@ -147,10 +197,14 @@ def fit_reference(cube: xr.Dataset, min_looks: int = 4) -> Reference:
             deviation = np.abs(np.where(flat, values, 0.0) - basis @ coefficients[:, b])
             spread[b] = MAD_TO_SIGMA * _masked_median(deviation, flat)
     level = coefficients[0].reshape(len(BANDS), *shape)
+    month = cube["time"].dt.month.values
+    ndvi = normalised_difference(cube["nir"].values, cube["red"].values).reshape(flat.shape)
     return Reference(
         np.clip(np.rint(coefficients / SCALE), -32768, 32767).astype(np.int16).reshape(3, len(BANDS), *shape),
         np.clip(np.rint(spread / SCALE), 0, 65535).astype(np.uint16).reshape(len(BANDS), *shape),
         np.where(known, np.minimum(count, 255), 0).astype(np.uint8).reshape(shape),
+        seasonal.reshape(shape),
+        _ndvi_floor(ndvi, flat, month, seasonal).reshape(12, *shape),
         neighbourhood(level, known.reshape(shape)),
     )
 
@@ -160,7 +214,9 @@ def stack_strips(strips: list[Reference]) -> Reference:
     coefficients = np.concatenate([s.coefficients for s in strips], axis=2)
     looks = np.concatenate([s.looks for s in strips], axis=0)
     near = neighbourhood(coefficients[0].astype(np.float32) * np.float32(SCALE), looks > 0)
-    return Reference(coefficients, np.concatenate([s.spread for s in strips], axis=1), looks, near)
+    seasonal = np.concatenate([s.is_seasonal for s in strips], axis=0)
+    spread, floor = (np.concatenate([getattr(s, name) for s in strips], axis=1) for name in ("spread", "floor"))
+    return Reference(coefficients, spread, looks, seasonal, floor, near)
 
 
 def replace_where(old: Reference, new: Reference, where: np.ndarray) -> Reference:
@@ -170,5 +226,7 @@ def replace_where(old: Reference, new: Reference, where: np.ndarray) -> Referenc
         np.where(take, new.coefficients, old.coefficients),
         np.where(take, new.spread, old.spread),
         np.where(take, new.looks, old.looks),
+        np.where(take, new.is_seasonal, old.is_seasonal),
+        np.where(take, new.floor, old.floor),
         np.where(take, new.near, old.near),
     )

@@ -46,6 +46,11 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
     return lines + ["| " + " | ".join(_cell(v) for v in row) + " |" for row in rows]
 
 
+def _number(value: object) -> str:
+    """A probability with two decimals, or a dash."""
+    return f"{value:.2f}" if isinstance(value, int | float) else "-"
+
+
 def _alert_rows(alerts: Sequence[Alert]) -> list[list[object]]:
     """One row for each alert, most urgent first."""
     ranked = sorted(alerts, key=lambda a: (-float(str(a.properties["priority"])), str(a.properties["site_id"])))
@@ -54,7 +59,7 @@ def _alert_rows(alerts: Sequence[Alert]) -> list[list[object]]:
             str(a.properties["site_id"])[:8], a.properties["revision"], a.properties["state"], a.properties["activity"],
             a.properties["likely_cause"], f"{float(str(a.properties['area_ha'])):.2f}",
             a.properties["last_clear_unchanged_on"] or "never", a.properties["first_detected_on"],
-            a.properties["tenure_status"], f"{float(str(a.properties['mining_probability'])):.2f}",
+            a.properties["tenure_status"], _number(a.properties["mining_probability"]),
             a.properties["priority"],
         ]
         for a in ranked

@@ -44,7 +44,7 @@ def _is_healthy(url: str) -> bool:
 @contextmanager
 def local_server() -> Iterator[None]:
     """Run the block against the configured Prefect server, or else against one of our own on loopback."""
-    from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415
+    from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings  # noqa: PLC0415
 
     if PREFECT_API_URL.value():
         yield
@@ -59,7 +59,7 @@ def local_server() -> Iterator[None]:
     )
     try:
         _wait(process, url)
-        with temporary_settings({PREFECT_API_URL: url}):
+        with temporary_settings({PREFECT_API_URL: url, PREFECT_LOGGING_TO_API_ENABLED: False}):
             yield
     finally:
         if process.stdin is not None:

@@ -20,6 +20,9 @@ from pipeline.sites import SITE_FEATURES, SiteModel
 
 ESTIMATOR_FILE, SITE_FILE, MANIFEST_FILE = "pixel.skops", "site.json", "manifest.json"
 DEFAULT_NAME = "amazon-gold"
+LANDSCAPES = ("humid_forest", "dry_forest", "savanna")
+"""Landscapes for which a model may name a change mining. The labels are of humid forest; for dry forest and savanna the
+figures are not measured yet, and the card says so."""
 TRUSTED_PREFIXES = ("sklearn.", "numpy.", "scipy.")
 """Packages whose types an estimator may hold."""
 
@@ -69,6 +72,7 @@ def save_model(folder: Path, estimator: object, site: SiteModel, facts: Mapping[
         "version": folder.name,
         "feature_order": list(FEATURE_ORDER),
         "site_features": list(SITE_FEATURES),
+        "landscapes": list(LANDSCAPES),
         "pixel_classes": [c.name.lower() for c in PixelClass],
         "sklearn_version": sklearn.__version__,
         "sha256": {name: sha256_of(folder / name) for name in (ESTIMATOR_FILE, SITE_FILE)},

@@ -12,7 +12,7 @@ from pipeline.io.outputs import write_whole
 from pipeline.monitor import PixelState, state_arrays
 from pipeline.reference import Reference
 
-_REFERENCE = ("coefficients", "spread", "looks", "near")
+_REFERENCE = ("coefficients", "spread", "looks", "is_seasonal", "floor", "near")
 
 
 def _pack(arrays: dict[str, np.ndarray]) -> bytes:

@@ -105,13 +105,11 @@ def mining_probability(features: np.ndarray, model: SiteModel) -> tuple[float, l
     return float(1.0 / (1.0 + np.exp(-np.clip(odds, -30.0, 30.0)))), words
 
 
-def likely_cause(features: np.ndarray, probability: float) -> str:
-    """Return what the change looks like: mining, unclear, or the strongest look-alike."""
+def likely_cause(features: np.ndarray, probability: float | None) -> str:
+    """Return what the change looks like: mining, unclear, or the strongest look-alike; never mining without a probability."""
     low, high = UNCLEAR_BAND
-    if probability >= high:
-        return "mining"
-    if probability >= low:
-        return "unclear"
+    if probability is not None and probability >= low:
+        return "mining" if probability >= high else "unclear"
     value = dict(zip(SITE_FEATURES, features, strict=True))
     rivals = {
         "burn": value["like_burn"],

@@ -15,6 +15,7 @@ from pipeline.config import ReferenceSection, RunConfig
 from pipeline.cube import bands_of, doubtful_mask
 from pipeline.errors import SceneError
 from pipeline.features import feature_table, gate, signs_of
+from pipeline.indices import compute
 from pipeline.io.pixels import read_acquisition, read_cube
 from pipeline.io.states import StateFolder
 from pipeline.io.store import AreaState, ChunkState, Store
@@ -28,6 +29,11 @@ from pipeline.sites import PixelTable, pixel_key
 LOG = logging.getLogger(__name__)
 STRIP_ROWS = 256
 """Rows of a chunk whose whole past is in memory at once when the reference is fitted."""
+LEAF_OFF_NDVI = 0.55
+"""Where the NDVI that is still usual for the month is lower, leaf fall, drought or old bare ground hides a clearing: the
+look says nothing."""
+BELOW_FLOOR = 0.08
+"""How far below the usual NDVI of the month a pixel must be to have changed."""
 DAYS_A_SWAP = 12
 """Days after which a back-fill swaps in the state of a chunk, so that a kill costs little."""
 
@@ -131,10 +137,15 @@ def monitor_look(state: PixelState, reference: Reference, cube: xr.Dataset, day:
     expected = reference.expected(day)
     expected[[i for i, b in enumerate(BANDS) if b not in bands]] = np.nan
     current = np.stack([bands.get(b, np.full(shape, np.nan, np.float32)) for b in BANDS])
-    watched = (reference.looks > 0) & work.chunk.inside
+    floor = reference.ndvi_floor(day)
+    with np.errstate(invalid="ignore"):
+        is_bare_season = floor < LEAF_OFF_NDVI
+        is_usual = compute("ndvi", bands) >= floor - BELOW_FLOOR
+    watched = reference.supports(day) & work.chunk.inside & ~is_bare_season
     doubtful = doubtful_mask(cube[SCL].values[0], bands) & watched
     clear = (cube["clear"].values[0] | (doubtful & (state.doubtful >= 1))) & watched
-    moving = gate(dict(zip(BANDS, current, strict=True)), dict(zip(BANDS, expected, strict=True)))
+    before, now = (dict(zip(BANDS, stack, strict=True)) for stack in (expected, current))
+    moving = gate(now, before, reference.ndvi_spread()) & ~is_usual
     rows = np.flatnonzero(clear & (moving | (state.changed_looks > 0)))
     flat = current.reshape(len(BANDS), -1)[:, rows]
     features = feature_table(flat, expected.reshape(len(BANDS), -1)[:, rows])
@@ -176,7 +187,7 @@ def _with_reference(work: ChunkWork, progress: Progress, day: date) -> Progress:
         until = work.reference_until or day - timedelta(days=1)
         reference = _fit(work, until - timedelta(days=rules.reference_days), until)
         return progress if reference is None else Progress(progress.count, None, reference, day)
-    if progress.reference_on is None or (day - progress.reference_on).days < rules.renew_days:
+    if progress.reference_on is None or not _is_renewal_due(work, progress.reference_on, day):
         return progress
     until = day - timedelta(days=rules.lag_days)
     renewed = _fit(work, until - timedelta(days=rules.reference_days), until)
@@ -184,6 +195,19 @@ def _with_reference(work: ChunkWork, progress: Progress, day: date) -> Progress:
         return replace(progress, reference_on=day)
     quiet = progress.state.code == PixelCode.NONE
     return replace(progress, reference=replace_where(progress.reference, renewed, quiet), reference_on=day)
+
+
+def _is_renewal_due(work: ChunkWork, reference_on: date, day: date) -> bool:
+    """Whether the reference is renewed before the look of a day.
+
+    Every `renew_days`; and once sooner, when a reference that was fitted on less than a year can see its first full one.
+    """
+    rules = work.config.reference
+    if (day - reference_on).days >= rules.renew_days:
+        return True
+    begin = work.acquisitions[0].solar_day
+    full = begin + timedelta(days=365 + rules.lag_days)
+    return work.reference_until is None and (reference_on - begin).days < 365 and reference_on < full <= day
 
 
 def _is_due(work: ChunkWork, progress: Progress, day: date) -> bool:

@@ -136,7 +136,7 @@ def open_walk(request: AoiRequest) -> Walk:
         state = store.area_state(area.id, state.detection_digest, model.id)
     walk = Walk(
         request, area, grid, as_of, tuple(acquisitions), tuple(superseded), tuple(unusable), law, model, store, state,
-        StateFolder(request.out / "state"), _findings(area, scenes, unusable, law),
+        StateFolder(request.out / "state"), _findings(area, scenes, unusable, law, model),
     )  # fmt: skip
     store.put_ledger([*_unusable_rows(walk), *_superseded_rows(walk)], state)
     LOG.info("%s: %d acquisitions until %s, %d chunks", area.id, len(acquisitions), as_of, len(grid.chunks))
@@ -191,9 +191,16 @@ def site_work(walk: Walk) -> SiteWork:
             dormant_days=config.alerts.dormant_days,
             has_evidence=config.delivery.has_evidence,
             is_simulated=walk.area.is_simulated,
+            is_known_landscape=_is_known_landscape(walk),
         ),
         extra_days=partial(_title_days, walk),
     )
+
+
+def _is_known_landscape(walk: Walk) -> bool:
+    """Whether the model was made for the area's landscape; an area that does not say its own is taken to be."""
+    landscape, known = walk.area.properties.get("landscape"), walk.model.manifest.get("landscapes")
+    return landscape is None or not isinstance(known, list) or landscape in known
 
 
 def _tenure_rules(walk: Walk) -> TenureRules:
@@ -285,7 +292,7 @@ def _reads_now(scene: Scene, grid: Grid) -> bool:
 
 
 def _findings(
-    area: Area, scenes: Sequence[Scene], unusable: Sequence[Unusable], law: Law
+    area: Area, scenes: Sequence[Scene], unusable: Sequence[Unusable], law: Law, model: Model
 ) -> tuple[str, ...]:
     """What the operator must know before pixels are read: unusable items, refused titles, ground outside of scenes."""
     found = [f"{type(u.error).__name__}: {u.error}" for u in unusable]
@@ -302,6 +309,13 @@ def _findings(
     ]  # fmt: skip
     found += [f"{s.name}: {u.count} times unknown {u.field} {u.code!r}" for s in snapshots for u in s.unknown_codes]
     found += [f"{s.name}: {note}" for s in snapshots for note in s.notes]
+    landscape = area.properties.get("landscape")
+    known = model.manifest.get("landscapes")
+    if landscape is not None and isinstance(known, list) and landscape not in known:
+        found.append(
+            f"{area.id}: model {model.id} was made for {', '.join(map(str, known))}, not for {landscape}: changes are found "
+            "but none is named mining"
+        )
     ground = shapely.union_all([s.footprint for s in scenes])
     share = area.geometry.difference(ground).area / area.geometry.area
     if share > BEYOND_SHARE:
