@@ -11,7 +11,9 @@ from math import ceil, floor
 
 import numpy as np
 import rasterio.features
+import shapely
 from odc.geo.geobox import GeoBox
+from pyproj.exceptions import CRSError
 from rasterio.transform import Affine
 from shapely.geometry.base import BaseGeometry
 
@@ -84,7 +86,7 @@ class Chunk:
     @cached_property
     def inside(self) -> np.ndarray:
         """Bool (y, x): pixels whose centre lies in the area of interest."""
-        return rasterio.features.geometry_mask([self.outline], self.shape, self.transform, invert=True)
+        return _inside(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +113,13 @@ def working_grid(area: Area, chunk_px: int = 1024) -> Grid:
     AoiInvalidError
         The area asks for a grid CRS that does not measure ground in metres.
     """
-    if not geo.is_projected_in_metres(area.crs):
+    if not _measures_ground(area.crs):
         raise AoiInvalidError(
             f"area {area.id} asks for the grid {area.crs}, which has no true metres; "
-            "give grid_epsg a projected CRS in metres (a UTM zone, say), or leave it out"
+            "give grid_epsg the number of a projected CRS in metres (a UTM zone, say), or leave it out"
         )
     outline = geo.reproject(area.geometry, geo.WGS84, area.crs)
+    shapely.prepare(outline)
     left, bottom, right, top = _snapped(outline.bounds)
     chunks = []
     for row in range(floor(-top / chunk_px), ceil(-bottom / chunk_px)):
@@ -129,6 +132,14 @@ def working_grid(area: Area, chunk_px: int = 1024) -> Grid:
     return Grid(area.crs, (left * PIXEL_M, bottom * PIXEL_M, right * PIXEL_M, top * PIXEL_M), tuple(chunks))
 
 
+def _measures_ground(crs: str) -> bool:
+    """Whether a text names a CRS that measures ground in metres."""
+    try:
+        return geo.is_projected_in_metres(crs)
+    except CRSError:
+        return False
+
+
 def _chunk(name: str, window: tuple[int, int, int, int], crs: str, outline: BaseGeometry) -> Chunk | None:
     """Chunk of a pixel window (x0, y0, x1, y1; y downwards), or None where it holds no pixel of the area."""
     x0, y0, x1, y1 = window
@@ -136,4 +147,18 @@ def _chunk(name: str, window: tuple[int, int, int, int], crs: str, outline: Base
         return None
     transform = Affine(PIXEL_M, 0.0, x0 * PIXEL_M, 0.0, -PIXEL_M, -y0 * PIXEL_M)
     chunk = Chunk(name, GeoBox((y1 - y0, x1 - x0), transform, crs), outline)
-    return chunk if chunk.inside.any() else None
+    return chunk if _holds_pixel(chunk) else None
+
+
+def _inside(chunk: Chunk) -> np.ndarray:
+    """Bool (y, x): pixels whose centre lies in the area of interest."""
+    mask: np.ndarray = rasterio.features.geometry_mask([chunk.outline], chunk.shape, chunk.transform, invert=True)
+    return mask
+
+
+def _holds_pixel(chunk: Chunk) -> bool:
+    """Whether a chunk holds a pixel of the area; the mask is drawn only where the outline runs through it."""
+    ground = shapely.box(*chunk.geobox.boundingbox)
+    if not chunk.outline.intersects(ground):
+        return False
+    return chunk.outline.contains(ground) or bool(_inside(chunk).any())

@@ -25,7 +25,7 @@ CONTEXT_PX = 31
 FLOOR_UNKNOWN = 255
 FLOOR_STEPS = 200.0
 FLOOR_SHARE = 0.1
-FLOOR_LOOKS = 4
+FLOOR_LOOKS = 6
 """Fewest looks of three months that tell what is usual in the middle one."""
 MAD_TO_SIGMA = 1.4826
 """Median absolute deviation to standard deviation of a normal distribution."""

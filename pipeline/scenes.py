@@ -4,6 +4,7 @@ Radiometry is a type. Where scale or offset of an asset cannot be known for cert
 from the date, since reprocessed scenes of any date may carry the offset of processing baseline 04.00.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -20,6 +21,12 @@ SCL = "scl"
 """Asset key of the scene classification layer."""
 OFFSET_SINCE = "04.00"
 """First processing baseline whose products carry BOA_ADD_OFFSET (ESA, Sentinel-2 products specification 14.9)."""
+OFFSET_SINCE_NUMBER = (4, 0)
+"""The same as numbers that compare."""
+LARGEST_OFFSET = 1.0
+"""An offset of this size or more is in numbers (-1000), not in reflectance (-0.1)."""
+DATE_LINE_LON = -169.0
+"""Where the solar day changes: in the Bering Strait, so that tiles on both sides of 180 degrees share one."""
 COVERED_SHARE = 0.9
 """A scene whose ground is covered to this share by scenes chosen before it is a duplicate, not a part."""
 
@@ -37,8 +44,8 @@ class Radiometry:
 
         Examples
         --------
-        >>> Radiometry(1e-4, -0.1).to_reflectance(np.array([0, 1000, 3000], "u2")).tolist()
-        [nan, 0.0, 0.20000000298023224]
+        >>> Radiometry(1e-4, -0.1).to_reflectance(np.array([0, 2000, 3000], "u2")).astype(float).round(6).tolist()
+        [nan, 0.1, 0.2]
         """
         reflectance = dn.astype(np.float32)
         reflectance *= np.float32(self.scale)
@@ -79,7 +86,7 @@ class Scene:
     @property
     def solar_day(self) -> date:
         """Date of the local solar time at the footprint's centre."""
-        return solar_day(self.sensed_at, self.footprint.centroid.x)
+        return solar_day(self.sensed_at, centre_lon(self.footprint))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +106,49 @@ class Superseded:
     reason: str
 
 
+def centre_lon(footprint: BaseGeometry) -> float:
+    """Return the longitude of a footprint's centroid; a footprint cut at the antimeridian counts as one piece.
+
+    Examples
+    --------
+    >>> halves = shapely.union(shapely.box(179.0, 0.0, 180.0, 1.0), shapely.box(-180.0, 0.0, -179.0, 1.0))
+    >>> centre_lon(halves)
+    180.0
+    """
+    west, _, east, _ = footprint.bounds
+    if east - west > 180.0:
+        footprint = shapely.transform(footprint, lambda p: p + np.where(p[:, :1] < 0.0, [360.0, 0.0], 0.0))
+    return float(footprint.centroid.x)
+
+
 def solar_day(sensed_at: datetime, lon: float) -> date:
-    """Return the calendar day of the mean solar time at a longitude.
+    """Return the calendar day of the mean solar time at a longitude; it changes at `DATE_LINE_LON`, not at 180 degrees.
+
+    Two tiles of one pass never get two days, else their overlap would count as two looks.
 
     Examples
     --------
     >>> solar_day(datetime(2024, 1, 1, 23, 30, tzinfo=UTC), 150.0)
     datetime.date(2024, 1, 2)
+    >>> solar_day(datetime(2024, 1, 1, 22, 30, tzinfo=UTC), 179.5)
+    datetime.date(2024, 1, 2)
+    >>> solar_day(datetime(2024, 1, 1, 22, 30, tzinfo=UTC), -179.5)
+    datetime.date(2024, 1, 2)
     """
-    return (sensed_at.astimezone(UTC) + timedelta(hours=lon / 15.0)).date()
+    eastward = (lon - DATE_LINE_LON) % 360.0 + DATE_LINE_LON
+    return (sensed_at.astimezone(UTC) + timedelta(hours=eastward / 15.0)).date()
+
+
+def baseline_number(text: str) -> tuple[int, int] | None:
+    """Return a processing baseline as two numbers that compare, or None where the text is none.
+
+    Examples
+    --------
+    >>> baseline_number("05.09"), baseline_number("5.9"), baseline_number("N0509"), baseline_number("")
+    ((5, 9), (5, 9), (5, 9), None)
+    """
+    found = re.fullmatch(r"N?(\d{1,2})\.?(\d{1,2})", text.strip())
+    return (int(found[1]), int(found[2])) if found else None
 
 
 def radiometry_of(
@@ -129,40 +170,50 @@ def radiometry_of(
     Raises
     ------
     RadiometryUnknownError
-        Scale is absent, or the offset is absent or contradicts the processing baseline.
+        Scale is absent, or the offset is absent, in other units, or contradicts the processing baseline.
 
     Notes
     -----
     A provider that says it applied the offset has pixels that need none, whatever `raster:bands` repeats
     (Element84/earth-search issue 66; allenai/rslearn pull request 689).
     """
-    scale, offset, nodata = band.get("scale"), band.get("offset"), band.get("nodata", 0)
-    if not isinstance(scale, int | float) or scale <= 0:
+    scale, offset, nodata = _number(band.get("scale")), _number(band.get("offset")), _number(band.get("nodata"))
+    if scale is None or scale <= 0:
         raise RadiometryUnknownError(
-            f"{where}: found scale {scale!r}, expected a positive number in raster:bands; "
+            f"{where}: found scale {band.get('scale')!r}, expected a positive number in raster:bands; "
             "add scale and offset to the item, or take the scene from a provider that states them"
         )
-    nodata = int(nodata) if isinstance(nodata, int | float) and np.isfinite(nodata) else 0
     if offset_applied:
-        return Radiometry(float(scale), 0.0, nodata)
-    if offset is None and processing_baseline and processing_baseline < OFFSET_SINCE:
-        return Radiometry(float(scale), 0.0, nodata)
-    if not isinstance(offset, int | float):
+        return Radiometry(scale, 0.0, int(nodata or 0))
+    baseline = baseline_number(processing_baseline)
+    has_offset = None if baseline is None else baseline >= OFFSET_SINCE_NUMBER
+    if offset is None and has_offset is False:
+        return Radiometry(scale, 0.0, int(nodata or 0))
+    if offset is None or abs(offset) >= LARGEST_OFFSET:
         raise RadiometryUnknownError(
-            f"{where}: found no offset and processing baseline {processing_baseline or 'unknown'}, expected an offset "
-            f"in raster:bands or a baseline before {OFFSET_SINCE}; add the offset to the item"
+            f"{where}: found offset {band.get('offset')!r} and processing baseline {processing_baseline or 'unknown'}, "
+            f"expected an offset in reflectance (-0.1, say) in raster:bands or a baseline before {OFFSET_SINCE}; "
+            "add the offset to the item"
         )
-    if offset == 0 and offset_applied is False and processing_baseline >= OFFSET_SINCE:
+    if (offset == 0 and has_offset and offset_applied is False) or (offset != 0 and has_offset is False):
         raise RadiometryUnknownError(
-            f"{where}: found offset 0 with processing baseline {processing_baseline} and boa_offset_applied false, "
-            "which contradict each other; correct the item's offset (-0.1 in ESA's products) or the flag"
+            f"{where}: found offset {offset:g} with processing baseline {processing_baseline} and boa_offset_applied "
+            f"{offset_applied}, which contradict each other: products before {OFFSET_SINCE} have no offset, later ones "
+            "have -0.1 unless the provider took it off; correct the item's offset or the flag"
         )
-    return Radiometry(float(scale), float(offset), nodata)
+    return Radiometry(scale, offset, int(nodata or 0))
 
 
-def _preference(scene: Scene) -> tuple[str, str, str]:
+def _number(value: object) -> float | None:
+    """Finite number, or None."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+        return None
+    return float(value)
+
+
+def _preference(scene: Scene) -> tuple[tuple[int, int], str, str]:
     """Newest processing baseline, then latest made, then id."""
-    return (scene.processing_baseline, scene.created, scene.id)
+    return (baseline_number(scene.processing_baseline) or (0, 0), scene.created, scene.id)
 
 
 def choose_scenes(scenes: Sequence[Scene]) -> tuple[list[Acquisition], list[Superseded]]:
@@ -196,7 +247,7 @@ def choose_scenes(scenes: Sequence[Scene]) -> tuple[list[Acquisition], list[Supe
 
 
 def _covered_by(scene: Scene, kept: Sequence[Scene]) -> Scene | None:
-    """The kept scene that overlaps most, where the kept ones cover `COVERED_SHARE` of the scene's ground."""
+    """Kept scene that overlaps most, where the kept ones cover `COVERED_SHARE` of the scene's ground."""
     if not kept:
         return None
     ground = scene.footprint.area

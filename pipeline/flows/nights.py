@@ -16,6 +16,7 @@ from pipeline.alerts import Alert
 from pipeline.config import load_config
 from pipeline.errors import InputError, PipelineError
 from pipeline.flows.entry import AreaOutcome
+from pipeline.io.areas import read_area
 from pipeline.io.outputs import exclusive
 from pipeline.stages.chunks import update_chunk
 from pipeline.stages.run import AoiRequest, Walk, chunk_work, finish, open_walk
@@ -34,7 +35,7 @@ def _request(job: AreaJob) -> AoiRequest:
     section = config.areas[number]
     if start is not None:
         section = section.model_copy(update={"start": section.start or date.fromisoformat(start)})
-    out = Path(config.out) / Path(section.aoi).stem if len(config.areas) > 1 else Path(config.out)
+    out = Path(config.out) / read_area(Path(section.aoi)).id if len(config.areas) > 1 else Path(config.out)
     store = config.store or str(Path(config.out) / "store.sqlite")
     return AoiRequest(section, config, out, store, date.fromisoformat(as_of), has_pictures)
 
@@ -94,8 +95,9 @@ def _row(alert: Alert) -> dict[str, object]:
 
 def _night_of(job: AreaJob) -> AreaOutcome:
     """One area's night; a failure becomes its outcome, so that the other areas go on."""
-    request = _request(job)
+    name = load_config(Path(job[0])).areas[job[1]].aoi
     try:
+        request = _request(job)
         with exclusive(request.out / ".lock", f"area of {request.section.aoi}"):
             chunk_ids = open_area(job)
             for future in [follow_chunk.submit(job, chunk_id) for chunk_id in chunk_ids]:
@@ -103,9 +105,9 @@ def _night_of(job: AreaJob) -> AreaOutcome:
             return finish_area(job)
     except Exception as error:  # noqa: BLE001 - any failure of one area is reported and never stops the others
         if not isinstance(error, PipelineError):
-            LOG.exception("%s failed", request.section.aoi)
+            LOG.exception("%s failed", name)
         text = f"{type(error).__name__}: {error}"
-        return AreaOutcome(Path(request.section.aoi).stem, f"{request.section.aoi}: FAILED", True, (text,), "", ())
+        return AreaOutcome(Path(name).stem, f"{name}: FAILED", True, (text,), "", ())
     finally:
         _walk.cache_clear()
 

@@ -35,6 +35,8 @@ class AreaState:
     detection_digest: str
     model_id: str
     epoch: int
+    start: date | None
+    """First day that is read, as the first run said; None: all that the catalogue has."""
     site_day: date | None
 
 
@@ -113,8 +115,10 @@ class Store:
 
     # --- areas -----------------------------------------------------------------------------------------------------
 
-    def area_state(self, aoi_id: str, detection_digest: str, model_id: str) -> AreaState:
-        """Return the state of an area, made when absent.
+    def area_state(
+        self, aoi_id: str, detection_digest: str, model_id: str, start: date | None = None
+    ) -> AreaState:
+        """Return the state of an area, made when absent; a `start` other than the first run's is refused.
 
         Raises
         ------
@@ -126,17 +130,22 @@ class Store:
             if row is None:
                 connection.execute(
                     t.runs.insert().values(
-                        aoi_id=aoi_id, detection_digest=detection_digest, model_id=model_id, epoch=1, site_day=None
+                        aoi_id=aoi_id, detection_digest=detection_digest, model_id=model_id, epoch=1,
+                        start=_text(start), site_day=None,
                     )
                 )
-                return AreaState(aoi_id, detection_digest, model_id, 1, None)
-        for key, wanted in (("detection_digest", detection_digest), ("model_id", model_id)):
+                return AreaState(aoi_id, detection_digest, model_id, 1, start, None)
+        wanted_start = _text(start) if start else row["start"]
+        asked = (("detection_digest", detection_digest), ("model_id", model_id), ("start", wanted_start))
+        for key, wanted in asked:
             if row[key] != wanted:
                 raise StoreMismatchError(
                     f"area {aoi_id}: the store was made with {key} {row[key]}, found {wanted}; states of two kinds do not "
                     "mix: name another store and output folder, and back-fill it"
                 )
-        return AreaState(aoi_id, row["detection_digest"], row["model_id"], row["epoch"], _day(row["site_day"]))
+        return AreaState(
+            aoi_id, row["detection_digest"], row["model_id"], row["epoch"], _day(row["start"]), _day(row["site_day"])
+        )
 
     def start_epoch(self, aoi_id: str) -> None:
         """Forget what is being followed in an area, so that its history is told again; what was said stays."""

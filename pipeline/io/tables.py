@@ -15,6 +15,7 @@ runs = Table(
     Column("detection_digest", String, nullable=False),
     Column("model_id", String, nullable=False),
     Column("epoch", Integer, nullable=False),
+    Column("start", String),
     Column("site_day", String),
 )  # fmt: skip
 """Per area: with what its state was made, and the last day that its sites speak for."""

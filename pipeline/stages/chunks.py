@@ -14,7 +14,7 @@ from pipeline.change import PixelEstimator, classify
 from pipeline.config import ReferenceSection, RunConfig
 from pipeline.cube import bands_of, doubtful_mask
 from pipeline.errors import SceneError
-from pipeline.features import feature_table, gate, signs_of
+from pipeline.features import feature_table, gate, haze, signs_of, vegetation_anomaly
 from pipeline.indices import compute
 from pipeline.io.pixels import read_acquisition, read_cube
 from pipeline.io.states import StateFolder
@@ -32,7 +32,7 @@ STRIP_ROWS = 256
 LEAF_OFF_NDVI = 0.55
 """Where the NDVI that is still usual for the month is lower, leaf fall, drought or old bare ground hides a clearing: the
 look says nothing."""
-BELOW_FLOOR = 0.08
+BELOW_FLOOR = 0.06
 """How far below the usual NDVI of the month a pixel must be to have changed."""
 DAYS_A_SWAP = 12
 """Days after which a back-fill swaps in the state of a chunk, so that a kill costs little."""
@@ -143,14 +143,17 @@ def monitor_look(state: PixelState, reference: Reference, cube: xr.Dataset, day:
         is_usual = compute("ndvi", bands) >= floor - BELOW_FLOOR
     watched = reference.supports(day) & work.chunk.inside & ~is_bare_season
     doubtful = doubtful_mask(cube[SCL].values[0], bands) & watched
-    clear = (cube["clear"].values[0] | (doubtful & (state.doubtful >= 1))) & watched
     before, now = (dict(zip(BANDS, stack, strict=True)) for stack in (expected, current))
-    moving = gate(now, before, reference.ndvi_spread()) & ~is_usual
+    clear = (cube["clear"].values[0] & ~haze(now, before) | (doubtful & (state.doubtful >= 1))) & watched
+    spread = np.where(np.isnan(floor), reference.ndvi_spread(), np.float32(0.0))  # the floor knows better where it is known
+    moving = gate(now, before, spread) & ~is_usual
     rows = np.flatnonzero(clear & (moving | (state.changed_looks > 0)))
     flat = current.reshape(len(BANDS), -1)[:, rows]
     features = feature_table(flat, expected.reshape(len(BANDS), -1)[:, rows])
     said = classify(work.estimator, features)
-    evidence = LookEvidence(rows, said.change, said.seen, said.probabilities, signs_of(features), flat)
+    lost = vegetation_anomaly(compute("ndvi", bands).ravel()[rows], floor.ravel()[rows])
+    signs = signs_of(features) | (lost > 0.5).astype(np.uint8)
+    evidence = LookEvidence(rows, np.maximum(said.change, lost), said.seen, said.probabilities, signs, flat)
     return take_look(state, clear, doubtful, evidence, day)
 
 

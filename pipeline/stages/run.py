@@ -120,16 +120,16 @@ def open_walk(request: AoiRequest) -> Walk:
     grid = working_grid(area, request.config.cube.chunk_px)
     law = _read_law(section)
     model = load_model(Path(request.config.model) if request.config.model else default_model())
+    store = open_store(request.store)
+    state = store.area_state(area.id, _detection_digest(request.config, area, section), model.id, section.start)
     scenes, unusable = find_scenes(
-        section.catalog, area, until=request.as_of or date.max, start=section.start, collection=section.collection,
+        section.catalog, area, until=request.as_of or date.max, start=state.start, collection=section.collection,
         absent_bands=section.absent_bands,
     )  # fmt: skip
     if not scenes:
         _explain_no_scenes(section, unusable)
     acquisitions, superseded = choose_scenes(scenes)
     as_of = request.as_of or acquisitions[-1].solar_day
-    store = open_store(request.store)
-    state = store.area_state(area.id, _detection_digest(request.config, area, section), model.id)
     if _has_late_scene(store, state, acquisitions, grid):
         LOG.warning("%s: a scene came late; the area's history is told again with it", area.id)
         store.start_epoch(area.id)
@@ -258,7 +258,7 @@ def _explain_no_scenes(section: AreaSection, unusable: Sequence[Unusable]) -> No
 def _detection_digest(config: RunConfig, area: Area, section: AreaSection) -> str:
     """Digest of all that the state depends on, except the model, which has an id of its own."""
     return digest([
-        config.detection_digest(), area.geometry.wkb_hex, area.crs, str(section.reference_until), str(section.start),
+        config.detection_digest(), area.geometry.wkb_hex, area.crs, str(section.reference_until),
         list(section.absent_bands),
     ])[:16]  # fmt: skip
 
