@@ -94,26 +94,45 @@ ALERT_PROPERTIES: tuple[AlertProperty, ...] = (
     _P("pond_ha", "number", "ha", "Ground that became open water, clear or turbid."),
     _P("area_ha", "number", "ha", "Geodesic area of the outline."),
     _P("growth_30d_ha", "number", "ha", "Area added in the 30 days before the last clear look.", nullable=True),
-    _P("mining_probability", "number", "1", "Calibrated probability that the change is mining; see the model card. Null "
-       "where the model does not know the landscape.", nullable=True),
+    _P(
+        "mining_probability",
+        "number",
+        "1",
+        "Calibrated probability that the change is mining; see the model card. Null "
+        "where the model does not know the landscape.",
+        nullable=True,
+    ),
     _P("mining_terms", "strings", "", "The strongest terms of that probability, in words."),
     _P("model_id", "string", "", "Name, version and digest of the model."),
     _P("first_detected_on", "date", "", "First clear look that showed the change."),
     _P("confirmed_on", "date", "", "Clear look that confirmed it.", nullable=True),
     _P("last_detected_on", "date", "", "Last clear look that showed the change."),
-    _P("last_clear_unchanged_on", "date", "", "Last clear look that still showed the ground unchanged: the change began "
-       "between this day and first_detected_on.", nullable=True),
+    _P(
+        "last_clear_unchanged_on",
+        "date",
+        "",
+        "Last clear look that still showed the ground unchanged: the change began between this day and first_detected_on.",
+        nullable=True,
+    ),
     _P("clear_observations", "integer", "looks", "Median number of clear looks per pixel since monitoring began."),
-    _P("tenure_status", "string", "", "Relation to the titles of the cadastre snapshot on evaluated_on.",
-       choices=tuple(TenureStatus)),
+    _P(
+        "tenure_status",
+        "string",
+        "",
+        "Relation to the titles of the cadastre snapshot on evaluated_on.",
+        choices=tuple(TenureStatus),
+    ),
     _P("tenure_status_at_detection", "string", "", "The same on first_detected_on.", choices=tuple(TenureStatus)),
     _P("tenure_reasons", "strings", "", "Why, in words, one per title that touches the site or per missing fact."),
-    _P("titles", "objects", "", "Titles that touch the site: id, holder, kind, status, valid_from, valid_to, overlap_ha, "
-       "finding."),
+    _P(
+        "titles",
+        "objects",
+        "",
+        "Titles that touch the site: id, holder, kind, status, valid_from, valid_to, overlap_ha, finding.",
+    ),
     _P("uncovered_ha", "number", "ha", "Area without a title that allows extraction on that day.", nullable=True),
     _P("cadastre", "objects", "", "Snapshots that were read: name, retrieved_on, sha256, title_count."),
-    _P("protected_areas", "objects", "", "Protected areas and Indigenous territories that overlap: name, kind, "
-       "overlap_ha."),
+    _P("protected_areas", "objects", "", "Protected areas and Indigenous territories that overlap: name, kind, overlap_ha."),
     _P("priority", "number", "points", "Sum of the priority terms; orders the work, says nothing about guilt."),
     _P("priority_terms", "object", "points", "The terms of the priority by name."),
     _P("evaluated_on", "date", "", "Day for which this revision speaks."),
@@ -209,6 +228,7 @@ def _detection(site: Site, pixels: PixelTable, context: AlertContext, outline_ha
     """Properties that the pixels alone give."""
     activity = _activity(site, pixels, context.dormant_days)
     features = site_features(pixels)
+    probability: float | None
     probability, words = mining_probability(features, context.model)
     if not context.is_known_landscape:
         probability, words = None, ["the model does not know this landscape"]
@@ -240,8 +260,7 @@ def _detection(site: Site, pixels: PixelTable, context: AlertContext, outline_ha
 def _tenure(geometry: BaseGeometry, first: date, day: date, context: AlertContext) -> dict[str, object]:
     """Properties that the titles give, on the day of the report and on that of detection."""
     now, then = (
-        assess(geometry, context.titles, snapshots=context.snapshots, on=on, rules=context.tenure_rules)
-        for on in (day, first)
+        assess(geometry, context.titles, snapshots=context.snapshots, on=on, rules=context.tenure_rules) for on in (day, first)
     )
     return {
         **now.properties(),
@@ -314,9 +333,7 @@ def is_material(told: Alert, now: Alert, rules: AlertRules) -> bool:
     return _differs(told.properties, now.properties, rules)
 
 
-def is_material_ground(
-    told: Alert, site: Site, pixels: PixelTable, context: AlertContext, rules: AlertRules
-) -> bool:
+def is_material_ground(told: Alert, site: Site, pixels: PixelTable, context: AlertContext, rules: AlertRules) -> bool:
     """Return whether the ground alone says something new, titles aside; cheaper than to describe the alert.
 
     Hectares are the told ones in proportion to pixels, which differ from geodesic ones by the scale of the grid alone.

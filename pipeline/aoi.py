@@ -111,7 +111,7 @@ def working_grid(area: Area, chunk_px: int = 1024) -> Grid:
     Raises
     ------
     AoiInvalidError
-        The area asks for a grid CRS that does not measure ground in metres.
+        The area asks for a grid CRS that does not measure ground in metres, or holds no pixel.
     """
     if not _measures_ground(area.crs):
         raise AoiInvalidError(
@@ -129,6 +129,10 @@ def working_grid(area: Area, chunk_px: int = 1024) -> Grid:
             chunk = _chunk(f"{area.crs[5:]}_{column}_{row}", (x0, y0, x1, y1), area.crs, outline)
             if chunk is not None:
                 chunks.append(chunk)
+    if not chunks:
+        raise AoiInvalidError(
+            f"area {area.id} holds the centre of no pixel of {PIXEL_M:.0f} m, expected at least one; draw it larger"
+        )
     return Grid(area.crs, (left * PIXEL_M, bottom * PIXEL_M, right * PIXEL_M, top * PIXEL_M), tuple(chunks))
 
 

@@ -39,9 +39,7 @@ def _show_progress() -> None:
 
 
 @app.callback(invoke_without_command=True)
-def _version(
-    *, version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False
-) -> None:
+def _version(*, version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False) -> None:
     if version:
         print(f"overburden {__version__}")
         raise typer.Exit(0)

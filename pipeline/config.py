@@ -34,9 +34,7 @@ class AreaSection(_Section):
     titles: Annotated[tuple[str, ...], Field(description="Files of mining titles; none: tenure_status is unknown.")] = ()
     titles_crs: Annotated[str | None, Field(description="CRS of title files that do not say theirs.")] = None
     titles_retrieved_on: Annotated[date | None, Field(description="Day on which the titles were retrieved.")] = None
-    protected: Annotated[
-        tuple[str, ...], Field(description="Files of protected areas and Indigenous territories.")
-    ] = ()
+    protected: Annotated[tuple[str, ...], Field(description="Files of protected areas and Indigenous territories.")] = ()
 
 
 class CubeSection(_Section):
@@ -139,9 +137,7 @@ def load_config(path: Path) -> RunConfig:
     try:
         config = RunConfig.model_validate(document)
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, f['loc']))}: {f['msg']} (found {str(f['input'])[:60]})" for f in error.errors()
-        )
+        faults = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']} (found {str(f['input'])[:60]})" for f in error.errors())
         raise ConfigInvalidError(f"{path}: {faults}; every field is described in configs/example.yaml") from error
     return _absolute(config, path.resolve().parent)
 

@@ -95,9 +95,7 @@ def doubtful_mask(scl: np.ndarray, bands: Mapping[str, np.ndarray]) -> np.ndarra
     return flagged & dark_enough & no_leaves & (bare | wet) & lit
 
 
-def make_cube(
-    days: Sequence[date], reflectance: Mapping[str, np.ndarray], scl: np.ndarray, dilation_px: int = 2
-) -> xr.Dataset:
+def make_cube(days: Sequence[date], reflectance: Mapping[str, np.ndarray], scl: np.ndarray, dilation_px: int = 2) -> xr.Dataset:
     """Return a cube with its clear mask.
 
     Parameters

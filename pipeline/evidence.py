@@ -175,9 +175,7 @@ def evidence_files(inputs: EvidenceInputs) -> dict[str, bytes]:
         "series.csv": inputs.series.to_csv(index=False, lineterminator="\n").encode(),
         "series.png": _series_png(inputs),
         "scenes.json": _json(list(inputs.scenes)),
-        "alert.json": _json(
-            {"id": alert.id, "geometry": mapping(alert.geometry), "properties": dict(alert.properties)}
-        ),
+        "alert.json": _json({"id": alert.id, "geometry": mapping(alert.geometry), "properties": dict(alert.properties)}),
     }
     listed = {n: {"sha256": hashlib.sha256(b).hexdigest(), "bytes": len(b)} for n, b in sorted(files.items())}
     files["manifest.json"] = _json(

@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 import shapely
 from pyproj import CRS, Geod, Transformer
+from shapely.affinity import translate
 from shapely.geometry.base import BaseGeometry
 from shapely.geometry.polygon import orient
 
@@ -103,7 +104,7 @@ def polygons_only(geometry: BaseGeometry) -> BaseGeometry:
 
 def wind(geometry: BaseGeometry) -> BaseGeometry:
     """Return the polygons with exterior rings counter-clockwise and holes clockwise (RFC 7946, section 3.1.6)."""
-    if geometry.geom_type == "Polygon":
+    if isinstance(geometry, shapely.Polygon):
         return orient(geometry, sign=1.0)
     return shapely.MultiPolygon([orient(p, sign=1.0) for p in shapely.get_parts(geometry).tolist()])
 
@@ -121,7 +122,7 @@ def split_antimeridian(geometry: BaseGeometry) -> BaseGeometry:
         window = shapely.box(-180.0 - turn, -90.0, 180.0 - turn, 90.0)
         cut = geometry.intersection(window)
         if not cut.is_empty:
-            parts.append(shapely.transform(cut, lambda p, t=turn: p + [t, 0.0]))
+            parts.append(translate(cut, turn))
     return shapely.union_all(parts)
 
 

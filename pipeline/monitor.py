@@ -7,6 +7,7 @@ one day give: nothing but the state and the day goes in.
 from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 
@@ -139,9 +140,7 @@ def look_weight(change: np.ndarray, seen: np.ndarray, rules: MonitorRules) -> np
     return (np.clip(ratio, rules.strongest_denial, rules.strongest_look) * np.clip(seen, 0.0, 1.0)).astype(np.float32)
 
 
-def take_look(
-    state: PixelState, clear: np.ndarray, doubtful: np.ndarray, evidence: LookEvidence, day: date
-) -> PixelState:
+def take_look(state: PixelState, clear: np.ndarray, doubtful: np.ndarray, evidence: LookEvidence, day: date) -> PixelState:
     """Return the state after the looks of one solar day.
 
     Parameters
@@ -157,7 +156,7 @@ def take_look(
         Later than every day the state has seen.
     """
     rules = MonitorRules()
-    weight = np.where(clear, np.float32(rules.strongest_denial), np.float32(0.0)).ravel()
+    weight: np.ndarray[Any, np.dtype[Any]] = np.where(clear, np.float32(rules.strongest_denial), np.float32(0.0)).ravel()
     weight[evidence.where] = look_weight(evidence.change, evidence.seen, rules)
     changed = np.zeros(clear.size, bool)
     changed[evidence.where] = weight[evidence.where] > 0
@@ -167,9 +166,7 @@ def take_look(
         state,
         log_odds=np.where(clear, odds, state.log_odds),
         clear_looks=state.clear_looks + clear.astype(np.uint16),
-        doubtful=np.where(doubtful, np.minimum(state.doubtful, 254) + 1, np.where(clear, 0, state.doubtful)).astype(
-            np.uint8
-        ),
+        doubtful=np.where(doubtful, np.minimum(state.doubtful, 254) + 1, np.where(clear, 0, state.doubtful)).astype(np.uint8),
     )
     return _recode(_remember(moved, changed, evidence, day), clear, changed, day, rules)
 

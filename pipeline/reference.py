@@ -157,8 +157,7 @@ def neighbourhood(level: np.ndarray, known: np.ndarray) -> np.ndarray:
         bare = ~water & (ndvi < 0.4)
         dense = ndvi > 0.7
     shares = [
-        ndimage.uniform_filter((cover & known).astype(np.float32), CONTEXT_PX, mode="nearest")
-        for cover in (water, bare, dense)
+        ndimage.uniform_filter((cover & known).astype(np.float32), CONTEXT_PX, mode="nearest") for cover in (water, bare, dense)
     ]
     return np.rint(100.0 * np.clip(shares, 0.0, 1.0)).astype(np.uint8)
 

@@ -240,9 +240,7 @@ def choose_scenes(scenes: Sequence[Scene]) -> tuple[list[Acquisition], list[Supe
     days: dict[date, list[Scene]] = {}
     for scene in chosen:
         days.setdefault(scene.solar_day, []).append(scene)
-    acquisitions = [
-        Acquisition(day, tuple(sorted(days[day], key=lambda s: (s.sensed_at, s.id)))) for day in sorted(days)
-    ]
+    acquisitions = [Acquisition(day, tuple(sorted(days[day], key=lambda s: (s.sensed_at, s.id)))) for day in sorted(days)]
     return acquisitions, sorted(superseded, key=lambda s: s.scene.id)
 
 

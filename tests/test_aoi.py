@@ -112,5 +112,6 @@ def test_a_grid_without_true_metres_is_refused(epsg):
         working_grid(area(shapely.box(-63.1, -9.1, -63.0, -9.0), grid_epsg=epsg))
 
 
-def test_an_area_between_pixel_centres_has_no_chunk():
-    assert working_grid(area(lonlat((300_001.0, 9_000_001.0, 300_004.0, 9_000_004.0), UTM20S, 12))).chunks == ()
+def test_an_area_between_pixel_centres_is_refused():
+    with pytest.raises(AoiInvalidError, match="no pixel of 10 m"):
+        working_grid(area(lonlat((300_001.0, 9_000_001.0, 300_004.0, 9_000_004.0), UTM20S, 12)))

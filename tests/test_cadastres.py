@@ -29,9 +29,7 @@ ROW = {
 
 
 def feature(geometry="Polygon", coordinates=None, **properties):
-    shape = (
-        None if geometry is None else {"type": geometry, "coordinates": SQUARE if coordinates is None else coordinates}
-    )
+    shape = None if geometry is None else {"type": geometry, "coordinates": SQUARE if coordinates is None else coordinates}
     return {"type": "Feature", "properties": properties or ROW, "geometry": shape}
 
 
@@ -62,9 +60,7 @@ def test_a_title_is_read_by_the_names_that_registers_use(tmp_path):
 
 
 def test_unknown_codes_stay_unknown_and_are_counted(tmp_path):
-    rows = [
-        feature(id=str(n), kind="XYZ", status="?", valid_to="soon", minerals="unobtanium", other=1) for n in range(2)
-    ]
+    rows = [feature(id=str(n), kind="XYZ", status="?", valid_to="soon", minerals="unobtanium", other=1) for n in range(2)]
     titles, snapshot = read_titles(write(tmp_path, *rows))
     assert (titles[0].kind, titles[0].status, titles[0].valid_to) == (TitleKind.UNKNOWN, TitleStatus.UNKNOWN, None)
     assert {d.field for d in titles[0].doubts} == {"kind", "status", "valid_to", "minerals"}
@@ -171,9 +167,7 @@ def test_a_lonely_outline_is_kept_and_noted(tmp_path):
 
 def test_metres_without_crs_raise_and_propose(tmp_path):
     path = write(tmp_path, feature(coordinates=in_metres(32630, SQUARE[0])), name="ghana_30n.geojson")
-    with pytest.raises(
-        CadastreWithoutCrsError, match=r"ghana_30n.geojson: found coordinates .* EPSG:32630 .* Pass the CRS"
-    ):
+    with pytest.raises(CadastreWithoutCrsError, match=r"ghana_30n.geojson: found coordinates .* EPSG:32630 .* Pass the CRS"):
         read_titles(path)
     titles, _ = read_titles(path, crs="EPSG:32630")
     assert titles[0].geometry.bounds == pytest.approx((-1.7, 6.0, -1.6, 6.1), abs=1e-7)
@@ -290,9 +284,7 @@ def test_kinds_of_protected_areas(tmp_path):
         AreaKind.PROTECTED_AREA, AreaKind.INDIGENOUS_TERRITORY, AreaKind.PROTECTED_AREA,
     ]  # fmt: skip
     assert [(c.code, c.count) for c in snapshot.unknown_codes] == [("Floresta", 1)]
-    assert {a.kind for a in read_protected(path, kind=AreaKind.INDIGENOUS_TERRITORY)[0]} == {
-        AreaKind.INDIGENOUS_TERRITORY
-    }
+    assert {a.kind for a in read_protected(path, kind=AreaKind.INDIGENOUS_TERRITORY)[0]} == {AreaKind.INDIGENOUS_TERRITORY}
 
 
 def test_the_name_of_the_file_tells_the_kind_where_nothing_else_does(tmp_path):

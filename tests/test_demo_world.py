@@ -88,9 +88,7 @@ def test_a_world_without_room_for_its_mines_says_so(tmp_path):
 
 def test_the_processing_baseline_changes_half_way_with_its_offset(items):
     plain = [i for i in items if i["id"].endswith("_0_L2A")]
-    found = [
-        (i["properties"]["s2:processing_baseline"], i["assets"]["red"]["raster:bands"][0]["offset"]) for i in plain
-    ]
+    found = [(i["properties"]["s2:processing_baseline"], i["assets"]["red"]["raster:bands"][0]["offset"]) for i in plain]
     change = found.index(("05.09", -0.1))
     assert set(found[:change]) == {("03.01", 0.0)}
     assert set(found[change:]) == {("05.09", -0.1)}

@@ -251,9 +251,7 @@ def test_a_small_site_just_outside_is_within_tolerance():
     assert finding.status is TenureStatus.WITHIN_TOLERANCE
     assert finding.titles[0].finding is TenureStatus.WITHIN_TOLERANCE
     assert finding.uncovered_ha == pytest.approx(equal_area_ha(rect(0, 0, 15, 100)), abs=0.002)
-    assert (
-        ask(title(rect(-500, -500, -1, 500)), site=rect(0, 0, 15, 100), tolerance_m=0).status is TenureStatus.UNCOVERED
-    )
+    assert ask(title(rect(-500, -500, -1, 500)), site=rect(0, 0, 15, 100), tolerance_m=0).status is TenureStatus.UNCOVERED
 
 
 def test_a_site_without_area_is_refused():
@@ -268,9 +266,7 @@ def test_properties_are_plain_json():
         "id": "T1", "holder": "Holder 1", "kind": "exploitation", "status": "active", "valid_from": "2020-01-01",
         "valid_to": None, "overlap_ha": 3.952, "finding": "covered",
     }]  # fmt: skip
-    assert told["cadastre"] == [
-        {"name": "register", "retrieved_on": "2025-01-01", "sha256": "a" * 64, "title_count": 1}
-    ]
+    assert told["cadastre"] == [{"name": "register", "retrieved_on": "2025-01-01", "sha256": "a" * 64, "title_count": 1}]
 
 
 # --- what must always hold --------------------------------------------------------------------------------------------

@@ -82,9 +82,7 @@ def _rank(alert: Alert) -> tuple[float, str]:
     return (-float(str(alert.properties["priority"])), str(alert.properties["site_id"]))
 
 
-def feature_collection(
-    alerts: Sequence[Alert], *, aoi_id: str, as_of: date, manifest: Mapping[str, object]
-) -> str:
+def feature_collection(alerts: Sequence[Alert], *, aoi_id: str, as_of: date, manifest: Mapping[str, object]) -> str:
     """Return the GeoJSON text of alerts, most urgent first; the same alerts always give the same bytes.
 
     Raises

@@ -81,8 +81,7 @@ def trunk_column(rng: np.random.Generator, shape: tuple[int, int]) -> list[np.nd
     count = max(1, round(columns * PIXEL_M / BLOCK_M))
     y = np.arange(rows)
     return [
-        (k + ROAD_SHARE) * columns / count + 4.0 * np.sin(2.0 * np.pi * y / 330.0 + rng.uniform(0.0, 6.3))
-        for k in range(count)
+        (k + ROAD_SHARE) * columns / count + 4.0 * np.sin(2.0 * np.pi * y / 330.0 + rng.uniform(0.0, 6.3)) for k in range(count)
     ]
 
 

@@ -142,9 +142,7 @@ def _marsh(spot: tuple[int, int, np.ndarray], start: date, days: int) -> LookAli
     return LookAlike("seasonal_water", top, left, ground, None, _events(top, left, covers))
 
 
-def _road(
-    rng: np.random.Generator, landscape: Landscape, free: np.ndarray, part: tuple[slice, int], days: int
-) -> LookAlike:
+def _road(rng: np.random.Generator, landscape: Landscape, free: np.ndarray, part: tuple[slice, int], days: int) -> LookAlike:
     """Road from the trunk road towards the river, 20 m wide, built a hundred metres in four days."""
     width = landscape.shape[1] // len(landscape.river.centres_m)
     length, height = int(0.26 * width), 9

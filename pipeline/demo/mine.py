@@ -229,9 +229,7 @@ def _mined_covers(
     kept = _quantile(octaves(rng, inside.shape, (2.0, 5.0)), inside)
     bare = np.where(kept >= SCAR_SHARE, scar + round(rng.uniform(14.0, 28.0) * pace), NEVER)
     yield Cover.TAILINGS, bare
-    wet = _quantile(octaves(rng, inside.shape, (3.0, 6.0)), inside & (kept >= SCAR_SHARE)) < POND_SHARE / (
-        1 - SCAR_SHARE
-    )
+    wet = _quantile(octaves(rng, inside.shape, (3.0, 6.0)), inside & (kept >= SCAR_SHARE)) < POND_SHARE / (1 - SCAR_SHARE)
     pond = np.where(wet, bare + round(rng.uniform(8.0, 22.0) * pace), NEVER)
     yield Cover.SHALLOW_POND, pond
     yield Cover.POND, np.where(pond < NEVER, pond + round(25 * pace), NEVER)

@@ -103,12 +103,12 @@ def run_demo(out: Path, *, size_m: float, say: Say, tell: Say) -> int:
         for night in nights:
             say(f"night of {night}")
             outcomes = run_nightly(config, night, has_pictures=night == nights[-1])
-    code = _tell(out, outcomes, worlds, say, tell)
+    code = _tell(outcomes, worlds, say, tell)
     say(f"done in {time.monotonic() - begun:.0f} s")
     return code
 
 
-def _tell(out: Path, outcomes: Sequence[AreaOutcome], worlds: Path, say: Say, tell: Say) -> int:
+def _tell(outcomes: Sequence[AreaOutcome], worlds: Path, say: Say, tell: Say) -> int:
     """Print the table; the exit code."""
     for outcome in outcomes:
         for finding in outcome.findings:

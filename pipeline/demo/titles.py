@@ -128,9 +128,7 @@ def _formalisation_zone(_: Mine, room: Box, __: Period) -> Title:
 def _within_tolerance(mine: Mine, room: Box, _: Period) -> Title:
     top, left, bottom, right = mine.box
     box = (room[0], left + OVERREACH_PX, bottom - OVERREACH_PX, room[3])
-    return Title(
-        "exploitation", "active", LONG_AGO, FAR_OFF, ("gold",), box if top < box[2] and right > box[1] else room
-    )
+    return Title("exploitation", "active", LONG_AGO, FAR_OFF, ("gold",), box if top < box[2] and right > box[1] else room)
 
 
 _RULES: dict[str, Callable[[Mine, Box, Period], Title]] = {

@@ -25,8 +25,7 @@ def truth_features(
     Hectares count pixels of 100 square metres on the grid, which here is within 0.1 % of ground.
     """
     features = [
-        feature(frame.outline(mine.top, mine.left, mine.ground), _mine_facts(mine, end_cover, start), mine.id)
-        for mine in mines
+        feature(frame.outline(mine.top, mine.left, mine.ground), _mine_facts(mine, end_cover, start), mine.id) for mine in mines
     ]
     for number, look in enumerate(looks, start=1):
         name = f"L{number:02d}"

@@ -71,9 +71,7 @@ def make_sky(rng: np.random.Generator, shape: tuple[int, int], when: date) -> Sk
     light = float(np.clip(rng.normal(1.0, 0.018), 0.95, 1.05))
     haze = None
     if rng.random() < HAZE_ODDS:
-        haze = (rng.uniform(0.3, 0.9) * np.clip(0.6 + 0.4 * smooth_field(rng, shape, 120.0), 0.0, 1.0)).astype(
-            np.float32
-        )
+        haze = (rng.uniform(0.3, 0.9) * np.clip(0.6 + 0.4 * smooth_field(rng, shape, 120.0), 0.0, 1.0)).astype(np.float32)
     none = np.zeros(shape, dtype=np.float32)
     if cover == 0.0:
         return Sky(none, none, none, haze, light)

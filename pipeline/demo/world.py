@@ -116,9 +116,7 @@ def build_world(
                 for n, a in enumerate(areas, start=1)
             ],
         ),
-        truth=write_features(
-            out / "truth.geojson", truth_features(mines, looks, place.cover_on(days - 1), frame, start)
-        ),
+        truth=write_features(out / "truth.geojson", truth_features(mines, looks, place.cover_on(days - 1), frame, start)),
     )
 
 

@@ -22,7 +22,7 @@ from pipeline.stages.chunks import update_chunk
 from pipeline.stages.run import AoiRequest, Walk, chunk_work, finish, open_walk
 
 LOG = logging.getLogger(__name__)
-THREADS = 2
+RUNNER: Any = ThreadPoolTaskRunner(max_workers=2)
 HOURS_S = 3600
 AreaJob = tuple[str, int, str, str | None, bool]
 """Configuration, number of the area in it, as_of, start of a back-fill, has_pictures: all that a task is given."""
@@ -103,7 +103,7 @@ def _night_of(job: AreaJob) -> AreaOutcome:
             for future in [follow_chunk.submit(job, chunk_id) for chunk_id in chunk_ids]:
                 future.result()
             return finish_area(job)
-    except Exception as error:  # noqa: BLE001 - any failure of one area is reported and never stops the others
+    except Exception as error:
         if not isinstance(error, PipelineError):
             LOG.exception("%s failed", name)
         text = f"{type(error).__name__}: {error}"
@@ -121,7 +121,7 @@ def _show(outcomes: list[AreaOutcome], as_of: str) -> None:
     create_markdown_artifact(markdown="\n\n---\n\n".join([*failed, *reports]) or "No area.", key="night-report")
 
 
-@flow(name="nightly", task_runner=ThreadPoolTaskRunner(max_workers=THREADS), log_prints=False)
+@flow(name="nightly", task_runner=RUNNER, log_prints=False)
 def nightly(config: str, as_of: str | None = None, *, has_pictures: bool = True) -> list[AreaOutcome]:
     """Every area of a configuration, for one date; without one, for the date on which the run was scheduled."""
     day = as_of or _scheduled_on().isoformat()
@@ -141,7 +141,7 @@ def _scheduled_on() -> date:
     return (when or datetime.now(UTC)).date()
 
 
-@flow(name="backfill", task_runner=ThreadPoolTaskRunner(max_workers=THREADS), log_prints=False)
+@flow(name="backfill", task_runner=RUNNER, log_prints=False)
 def backfill(config: str, start: str, to: str, *, has_pictures: bool = True) -> list[AreaOutcome]:
     """Every area of a configuration, history from `start` read once, speaking for `to`."""
     count = len(load_config(Path(config)).areas)
@@ -162,4 +162,3 @@ def _train(data: str, folder: str) -> str:
     from pipeline.training.release import release_model  # noqa: PLC0415
 
     return release_model(Path(data), Path(folder))
-

@@ -115,7 +115,7 @@ def _one_feature(count: int, path: Path) -> None:
 
 def _read_geojson(path: Path) -> _Feature:
     """Feature of a GeoJSON file: FeatureCollection, Feature or bare geometry."""
-    document = json.loads(path.read_text(encoding="utf-8-sig"))
+    document = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant)
     kind = document.get("type") if isinstance(document, dict) else type(document).__name__
     named = document.get("crs") if isinstance(document, dict) else None
     crs = str(named["properties"]["name"]) if named else geo.WGS84
@@ -125,18 +125,19 @@ def _read_geojson(path: Path) -> _Feature:
     elif kind != "Feature":
         document = {"geometry": document if isinstance(document, dict) and kind else None}
         if document["geometry"] is None:
-            raise AoiInvalidError(
-                f"{path}: found JSON of type {kind}, expected GeoJSON with one polygon; write it anew"
-            )
+            raise AoiInvalidError(f"{path}: found JSON of type {kind}, expected GeoJSON with one polygon; write it anew")
     geometry = document.get("geometry")
     return _Feature(shape(geometry) if geometry else None, document.get("properties") or {}, crs)
 
 
+def _refuse_constant(word: str) -> object:
+    """Refuse NaN and Infinity, which Python's reader would take."""
+    raise ValueError(f"found {word}, which is no number")
+
+
 def _read_vector(path: Path) -> _Feature:
     """Feature of any file that GDAL reads."""
-    layers = [
-        str(name) for name, kind in pyogrio.list_layers(path) if kind is None or "Polygon" in kind or kind == "Unknown"
-    ]
+    layers = [str(name) for name, kind in pyogrio.list_layers(path) if kind is None or "Polygon" in kind or kind == "Unknown"]
     if len(layers) != 1:
         raise AoiInvalidError(
             f"{path}: found {len(layers)} layers with polygons, expected one; write the area to a file of its own"
@@ -168,11 +169,8 @@ def _checked(geometry: BaseGeometry | None, where: str, *, country: str = "") ->
     _check_degrees(geometry, where)
     _check_country(geometry, country, where)
     joined = _joined(geometry)
-    if not joined.is_valid:
-        joined = geo.polygons_only(joined)
-        warnings.warn(
-            f"{where}: the outline crosses itself and was made valid; check it", PipelineWarning, stacklevel=4
-        )
+    is_whole = joined.is_valid
+    joined = joined if is_whole else geo.polygons_only(joined)
     area_km2 = geo.geodesic_area_ha(joined) / 100.0
     if not 0.0 < area_km2 <= LARGEST_KM2:
         raise AoiInvalidError(
@@ -185,6 +183,8 @@ def _checked(geometry: BaseGeometry | None, where: str, *, country: str = "") ->
             f"{where}: found parts in a box of {box_km2:,.0f} km2, expected at most {LARGEST_BOX_KM2:,.0f}; "
             "its parts lie too far apart for one grid: write one file for each"
         )
+    if not is_whole:
+        warnings.warn(f"{where}: the outline crosses itself and was made valid; check it", PipelineWarning, stacklevel=4)
     return joined
 
 

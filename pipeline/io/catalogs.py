@@ -8,10 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlparse
 
 import shapely
 from shapely.geometry import shape
+from shapely.geometry.base import BaseGeometry
 
 from pipeline import geo
 from pipeline.aoi import Area
@@ -36,7 +38,7 @@ ASSET_NAMES: Mapping[str, tuple[str, ...]] = {
 }
 """Names under which catalogues offer each band: Earth Search, Planetary Computer, Copernicus Data Space."""
 
-Json = Mapping[str, object]
+Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +107,7 @@ def _api_items(catalog: str, collection: str, area: Area, start: date | None, un
     period = f"{start.isoformat() if start else '2015-06-23'}/{until.isoformat()}"
     try:
         client = pystac_client.Client.open(catalog)
-        search = client.search(
-            collections=[collection], intersects=shapely.geometry.mapping(area.geometry), datetime=period
-        )
+        search = client.search(collections=[collection], intersects=shapely.geometry.mapping(area.geometry), datetime=period)
         yield from search.items_as_dicts()
     except (APIError, OSError) as error:
         raise CatalogUnreadableError(
@@ -137,7 +137,7 @@ def find_scenes(
         pairs = iter(_static_items(Path(catalog)))
     scenes: list[Scene] = []
     unusable: list[Unusable] = []
-    footprints: list[shapely.Geometry] = []
+    footprints: list[BaseGeometry] = []
     count = 0
     for path, item in pairs:
         count += 1
@@ -157,9 +157,7 @@ def find_scenes(
     ]
 
 
-def _explain_absence(
-    catalog: str, area: Area, count: int, footprints: Sequence[shapely.Geometry], *, has_failed: bool
-) -> None:
+def _explain_absence(catalog: str, area: Area, count: int, footprints: Sequence[BaseGeometry], *, has_failed: bool) -> None:
     """Raise the named error where a catalogue holds nothing for the area."""
     if count == 0:
         raise CatalogEmptyError(
@@ -218,9 +216,9 @@ def scene_from_item(item: Json, path: Path | None, absent_bands: Sequence[str] =
     """
     name, properties, assets = item.get("id"), item.get("properties"), item.get("assets")
     where = str(path or name)
+    if not isinstance(name, str) or not isinstance(properties, Mapping) or not isinstance(assets, Mapping):
+        raise CatalogUnreadableError(f"{where}: id, properties or assets are absent; expected a STAC item")
     try:
-        if not isinstance(name, str) or not isinstance(properties, Mapping) or not isinstance(assets, Mapping):
-            raise TypeError("id, properties or assets are absent")
         sensed_at = _instant(str(properties["datetime"]))
         footprint = geo.polygons_only(shape(item["geometry"]))
     except (KeyError, ValueError, TypeError, AttributeError) as error:
@@ -295,5 +293,3 @@ def _asset(asset: object, band: str, path: Path | None, word: _Word) -> Asset:
             where=f"{word.where}, asset {band}",
         ),
     )
-
-

@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from pipeline.change import PixelClass, PixelEstimator
 from pipeline.errors import ModelMismatchError
@@ -148,6 +149,7 @@ def load_model(folder: Path) -> Model:
         if strange:
             raise ModelMismatchError(f"{path}: found types {strange}, expected scikit-learn's and numpy's only")
         estimator = load(path, trusted=get_untrusted_types(file=path))
-    site = json.loads((folder / SITE_FILE).read_text(encoding="utf-8"))
-    model = SiteModel(**{k: tuple(v) if isinstance(v, list) else v for k, v in site.items()})
+    site: dict[str, Any] = json.loads((folder / SITE_FILE).read_text(encoding="utf-8"))
+    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in site.items()}
+    model = SiteModel(**plain)
     return Model(_model_id(manifest), estimator, model, manifest)

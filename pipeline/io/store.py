@@ -59,7 +59,7 @@ class Event:
     alert_id: str
     revision: int
     day: date
-    payload: Mapping[str, object]
+    payload: Mapping[str, Any]
 
 
 def _text(day: date | None) -> str | None:
@@ -115,9 +115,7 @@ class Store:
 
     # --- areas -----------------------------------------------------------------------------------------------------
 
-    def area_state(
-        self, aoi_id: str, detection_digest: str, model_id: str, start: date | None = None
-    ) -> AreaState:
+    def area_state(self, aoi_id: str, detection_digest: str, model_id: str, start: date | None = None) -> AreaState:
         """Return the state of an area, made when absent; a `start` other than the first run's is refused.
 
         Raises
@@ -130,8 +128,12 @@ class Store:
             if row is None:
                 connection.execute(
                     t.runs.insert().values(
-                        aoi_id=aoi_id, detection_digest=detection_digest, model_id=model_id, epoch=1,
-                        start=_text(start), site_day=None,
+                        aoi_id=aoi_id,
+                        detection_digest=detection_digest,
+                        model_id=model_id,
+                        epoch=1,
+                        start=_text(start),
+                        site_day=None,
                     )
                 )
                 return AreaState(aoi_id, detection_digest, model_id, 1, start, None)
@@ -152,9 +154,7 @@ class Store:
         with self._begin() as connection:
             for table in (t.chunks, t.ledger, t.pixels, t.sites):
                 connection.execute(table.delete().where(table.c.aoi_id == aoi_id))
-            connection.execute(
-                t.runs.update().where(t.runs.c.aoi_id == aoi_id).values(epoch=t.runs.c.epoch + 1, site_day=None)
-            )
+            connection.execute(t.runs.update().where(t.runs.c.aoi_id == aoi_id).values(epoch=t.runs.c.epoch + 1, site_day=None))
 
     # --- chunks ------------------------------------------------------------------------------------------------------
 
@@ -309,7 +309,7 @@ class Store:
         return faults
 
 
-def _event(row: Mapping[str, Any]) -> Event:
+def _event(row: Mapping[str, Any] | sa.RowMapping) -> Event:
     """The event of a row."""
     return Event(
         row["seq"], row["site_id"], row["alert_id"], row["revision"], date.fromisoformat(row["day"]),
@@ -317,7 +317,7 @@ def _event(row: Mapping[str, Any]) -> Event:
     )  # fmt: skip
 
 
-def _event_hash(row: Mapping[str, object]) -> str:
+def _event_hash(row: Mapping[str, object] | sa.RowMapping) -> str:
     """Hash of an event: everything in its row but the hash itself."""
     return digest({k: row[k] for k in ("seq", "aoi_id", "site_id", "alert_id", "epoch", "revision", "day", "payload",
                                        "previous_hash")})  # fmt: skip
@@ -360,9 +360,7 @@ def _put_ledger(connection: sa.Connection, rows: Sequence[LedgerRow], area: Area
             t.ledger.c.processing_baseline == row.processing_baseline,
         )
         connection.execute(t.ledger.delete().where(*key))
-        connection.execute(
-            t.ledger.insert().values(**values, model_id=area.model_id, detection_digest=area.detection_digest)
-        )
+        connection.execute(t.ledger.insert().values(**values, model_id=area.model_id, detection_digest=area.detection_digest))
 
 
 def _pack_pixels(table: PixelTable) -> bytes:

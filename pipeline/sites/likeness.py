@@ -131,4 +131,3 @@ def change_hectares(pixels: PixelTable) -> dict[str, float]:
     bare = ~water & (ndvi < 0.35)
     counts = {"clearing_ha": ~water & ~bare, "tailings_ha": bare, "pond_ha": water}
     return {name: float(mask.sum()) * PIXEL_HA for name, mask in counts.items()}
-

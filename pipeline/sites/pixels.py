@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import rasterio.features
@@ -135,7 +136,7 @@ def outline(keys: np.ndarray) -> BaseGeometry:
     mask = np.zeros((int(row.max()) - top + 1, int(column.max()) - left + 1), np.uint8)
     mask[row - top, column - left] = 1
     transform = Affine(PIXEL_M, 0.0, left * PIXEL_M, 0.0, -PIXEL_M, -top * PIXEL_M)
-    parts = [shape(g) for g, _ in rasterio.features.shapes(mask, mask=mask.astype(bool), transform=transform)]
+    parts: list[Any] = [shape(g) for g, _ in rasterio.features.shapes(mask, mask=mask.astype(bool), transform=transform)]
     return parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
 
 

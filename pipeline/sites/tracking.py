@@ -25,7 +25,6 @@ from pipeline.sites.pixels import (
     within,
 )
 
-
 CONTACT_SHARE = 1.0
 """Share of a piece of new ground's width (the root of its pixels) along which it must touch a site to belong to it.
 Ground that spreads around a pit touches it along twice its width; a clearing that meets it at a corner does not."""
@@ -167,21 +166,15 @@ def _open(keys: np.ndarray, pixels: PixelTable, area_id: str, day: date) -> Site
     )
 
 
-def _found(
-    left: Sequence[np.ndarray], pixels: PixelTable, area_id: str, day: date, rules: SiteRules
-) -> list[Site]:
+def _found(left: Sequence[np.ndarray], pixels: PixelTable, area_id: str, day: date, rules: SiteRules) -> list[Site]:
     """New sites of ground that belongs to none: near parts together, with a body."""
     if not left:
         return []
     keys = np.sort(np.concatenate(left))
     label = components(keys, rules.join_gap_px)
-    new = []
-    for k in range(int(label.max()) + 1):
-        part = keys[label == k]
-        for piece in _cut_to_extent(part, rules):
-            if has_body(piece, rules):
-                new.append(_open(piece, pixels, area_id, day))
-    return new
+    parts = (keys[label == k] for k in range(int(label.max()) + 1))
+    pieces = (piece for part in parts for piece in _cut_to_extent(part, rules))
+    return [_open(piece, pixels, area_id, day) for piece in pieces if has_body(piece, rules)]
 
 
 def _cut_to_extent(keys: np.ndarray, rules: SiteRules) -> list[np.ndarray]:

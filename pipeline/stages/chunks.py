@@ -96,9 +96,7 @@ def _resume(work: ChunkWork, stored: ChunkState | None) -> Progress:
     return Progress(held, None, reference, stored.reference_on)
 
 
-def _swap(
-    work: ChunkWork, progress: Progress, day: date, rows: Sequence[LedgerRow], tables: dict[date, PixelTable]
-) -> None:
+def _swap(work: ChunkWork, progress: Progress, day: date, rows: Sequence[LedgerRow], tables: dict[date, PixelTable]) -> None:
     """Write the state under a name of its own, then let the store point to it."""
     key = digest([work.area.aoi_id, work.area.epoch, work.chunk.id, day.isoformat()])[:16]
     name = f"{work.chunk.id}-{day:%Y%m%d}-{key}"

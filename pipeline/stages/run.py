@@ -291,9 +291,7 @@ def _reads_now(scene: Scene, grid: Grid) -> bool:
     return any((layer["scl"] > 0).any() for layer in layers)
 
 
-def _findings(
-    area: Area, scenes: Sequence[Scene], unusable: Sequence[Unusable], law: Law, model: Model
-) -> tuple[str, ...]:
+def _findings(area: Area, scenes: Sequence[Scene], unusable: Sequence[Unusable], law: Law, model: Model) -> tuple[str, ...]:
     """What the operator must know before pixels are read: unusable items, refused titles, ground outside of scenes."""
     found = [f"{type(u.error).__name__}: {u.error}" for u in unusable]
     snapshots = (*law.snapshots, *law.protected_snapshots)
@@ -331,8 +329,10 @@ def _findings(
 def _unusable_rows(walk: Walk) -> list[LedgerRow]:
     """Ledger rows of items that cannot be used."""
     return [
-        _bare_row(walk.area.id, u.scene_id, u.solar_day, u.sensed_at, "", Outcome.FAILED,
-                  f"{type(u.error).__name__}: {u.error}")
+        LedgerRow(
+            walk.area.id, "", u.scene_id, u.solar_day, u.sensed_at, "", Outcome.FAILED, None, None, None,
+            f"{type(u.error).__name__}: {u.error}",
+        )
         for u in walk.unusable
     ]  # fmt: skip
 
@@ -340,14 +340,9 @@ def _unusable_rows(walk: Walk) -> list[LedgerRow]:
 def _superseded_rows(walk: Walk) -> list[LedgerRow]:
     """Ledger rows of scenes that others supersede."""
     return [
-        _bare_row(walk.area.id, s.scene.id, s.scene.solar_day, s.scene.sensed_at.isoformat().replace("+00:00", "Z"),
-                  s.scene.processing_baseline, Outcome.SUPERSEDED, s.reason)
+        LedgerRow(
+            walk.area.id, "", s.scene.id, s.scene.solar_day, s.scene.sensed_at.isoformat().replace("+00:00", "Z"),
+            s.scene.processing_baseline, Outcome.SUPERSEDED, None, None, None, s.reason,
+        )
         for s in walk.superseded
     ]  # fmt: skip
-
-
-def _bare_row(  # noqa: PLR0913 - a row of the ledger, as it is
-    aoi_id: str, scene_id: str, day: date | None, sensed_at: str, baseline: str, outcome: Outcome, reason: str
-) -> LedgerRow:  # fmt: skip
-    """A ledger row that belongs to no chunk."""
-    return LedgerRow(aoi_id, "", scene_id, day, sensed_at, baseline, outcome, None, None, None, reason)

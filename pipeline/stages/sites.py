@@ -57,7 +57,8 @@ def _take_day(work: SiteWork, tables: Sequence[PixelTable], day: date, *, has_lo
     if not tables:
         return
     pixels = concatenate(tables)
-    sites, ended = work.store.sites(work.area.aoi_id), []
+    sites: list[Site] = work.store.sites(work.area.aoi_id)
+    ended: list[Site] = []
     if has_look:
         sites, ended = advance(sites, pixels, day, work.area.aoi_id, work.site_rules)
     told = {site_id: alert_of(event) for site_id, event in work.store.latest_events(work.area.aoi_id).items()}
@@ -70,9 +71,7 @@ def _take_day(work: SiteWork, tables: Sequence[PixelTable], day: date, *, has_lo
     work.store.swap_sites(work.area.aoi_id, day, sites, payloads, area=work.area)
 
 
-def _news(  # noqa: PLR0913 - one day's facts about one site
-    work: SiteWork, site: Site, pixels: PixelTable, told: Alert | None, day: date, *, is_title_day: bool
-) -> Alert | None:
+def _news(work: SiteWork, site: Site, pixels: PixelTable, told: Alert | None, day: date, *, is_title_day: bool) -> Alert | None:
     """The next revision of a site's alert, or None where there is nothing new to say.
 
     Titles are looked at only when the ground says something new, or on a day on which a title starts or ends.
@@ -90,7 +89,4 @@ def payload_of(alert: Alert) -> Mapping[str, object]:
 
 def alert_of(event: Event) -> Alert:
     """Return the alert of an event."""
-    properties, geometry = event.payload["properties"], event.payload["geometry"]
-    if not isinstance(properties, Mapping):
-        raise TypeError(f"event {event.seq} has no properties")
-    return Alert(str(event.payload["id"]), shape(geometry), properties)
+    return Alert(str(event.payload["id"]), shape(event.payload["geometry"]), event.payload["properties"])

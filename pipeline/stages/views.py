@@ -111,9 +111,7 @@ def _day(alert: Alert, name: str) -> date | None:
     return date.fromisoformat(text) if isinstance(text, str) else None
 
 
-def _observe(
-    work: "Publication", acquisition: Acquisition, places: Sequence[_Place]
-) -> list[tuple[int, dict[str, object]]]:
+def _observe(work: "Publication", acquisition: Acquisition, places: Sequence[_Place]) -> list[tuple[int, dict[str, object]]]:
     """What one acquisition shows of each site: (number of the place, row of its series)."""
     wanted = [(i, p) for i, p in enumerate(places) if acquisition.solar_day <= p.until]
     if not wanted:
@@ -188,9 +186,9 @@ def _clearest(series: pd.DataFrame) -> date:
     """The last day that is clear enough over the site and around it, or the clearest of the last ones."""
     tried = series.sort_values("sensed_on", ascending=False).head(LOOKS_TRIED)
     share = 0.7 * tried["clear_pct"] + 0.3 * tried["window_clear_pct"]
-    best = share.idxmax() if share.max() < CLEAR_ENOUGH else share[share >= CLEAR_ENOUGH].index[0]
-    day = tried.loc[best, "sensed_on"]
-    return date.fromisoformat(str(day)[:10])
+    enough = np.flatnonzero(share.to_numpy() >= CLEAR_ENOUGH)
+    best = int(enough[0]) if len(enough) else int(share.to_numpy().argmax())
+    return date.fromisoformat(str(tried["sensed_on"].iloc[best])[:10])
 
 
 def _look(work: "Publication", acquisition: Acquisition, box: GeoBox) -> Look:

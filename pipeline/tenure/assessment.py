@@ -174,9 +174,7 @@ def _told(relation: _Relation, site: _Site, rules: TenureRules) -> TitleFinding:
         where = f"{overlap_ha:g} of {round(site.area_ha, HECTARE_DECIMALS):g} ha lie inside{sliver}"
     else:
         where = f"its edge is less than {rules.tolerance_m:g} m from the site"
-    return TitleFinding(
-        relation.title, finding, overlap_ha, f"{describe(relation.title)} {relation.predicate}; {where}."
-    )
+    return TitleFinding(relation.title, finding, overlap_ha, f"{describe(relation.title)} {relation.predicate}; {where}.")
 
 
 # --- what is missing ------------------------------------------------------------------------------------------------
@@ -210,9 +208,7 @@ def _refusals(site: _Site, snapshot: Snapshot, rules: TenureRules) -> list[str]:
     ]
     if len(could_touch) > _MOST_SENTENCES:
         rest = len(could_touch) - _MOST_SENTENCES
-        sentences.append(
-            f"{rest} more titles of snapshot {snapshot.name} have no usable outline and could cover the site."
-        )
+        sentences.append(f"{rest} more titles of snapshot {snapshot.name} have no usable outline and could cover the site.")
     return sentences
 
 

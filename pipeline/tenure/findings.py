@@ -136,9 +136,7 @@ QUESTIONS: tuple[tuple[TenureStatus, Callable[[Title, _Question], str | None]], 
 """Findings about one title, asked in this order; the first whose question answers is the finding, else `covered`."""
 
 
-def title_finding(
-    title: Title, on: date, *, rules: TenureRules, retrieved_on: date | None = None
-) -> tuple[TenureStatus, str]:
+def title_finding(title: Title, on: date, *, rules: TenureRules, retrieved_on: date | None = None) -> tuple[TenureStatus, str]:
     """Return what a title says about the ground inside it on a day, and why, as the predicate of a sentence.
 
     Parameters

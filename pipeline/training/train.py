@@ -144,9 +144,7 @@ def chip_control(chips: Chips) -> Mapping[str, float]:
         np.nan_to_num(np.nanpercentile(a.reshape(*a.shape[:2], -1), levels, axis=2)).transpose(1, 0, 2).reshape(len(y), -1)
         for a in (some.before, some.after)
     )
-    return {
-        name: round(_blocked_auc(x, y, some.block), 4) for name, x in (("t0_only", t0), ("t0_and_t1", np.hstack([t0, t1])))
-    }
+    return {name: round(_blocked_auc(x, y, some.block), 4) for name, x in (("t0_only", t0), ("t0_and_t1", np.hstack([t0, t1])))}
 
 
 def _blocked_auc(x: np.ndarray, y: np.ndarray, block: np.ndarray) -> float:

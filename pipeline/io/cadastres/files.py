@@ -67,9 +67,7 @@ def read_vector(path: Path, *, crs: str | None = None) -> VectorFile:
         See `settle_crs`.
     """
     if not path.exists():
-        raise CadastreInvalidError(
-            f"{path}: no such file; expected a vector file such as GeoJSON or a zipped Shapefile"
-        )
+        raise CadastreInvalidError(f"{path}: no such file; expected a vector file such as GeoJSON or a zipped Shapefile")
     notes: list[str] = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -88,18 +86,14 @@ def _sources(path: Path) -> list[str]:
     """Return what GDAL opens for a path: the file itself, or each vector file in a zip, in place."""
     if path.suffix.lower() != ".zip":
         if path.suffix.lower() not in SUFFIXES:
-            raise CadastreInvalidError(
-                f"{path}: found {path.suffix or 'no suffix'}, expected {', '.join(SUFFIXES)} or .zip"
-            )
+            raise CadastreInvalidError(f"{path}: found {path.suffix or 'no suffix'}, expected {', '.join(SUFFIXES)} or .zip")
         if path.is_file():
             with path.open("rb") as file:
                 _refuse_reference(path, file.read(2048))
         return [str(path)]
     try:
         with zipfile.ZipFile(path) as archive:
-            members = sorted(
-                n for n in archive.namelist() if n.lower().endswith(SUFFIXES) and not n.startswith("__MACOSX")
-            )
+            members = sorted(n for n in archive.namelist() if n.lower().endswith(SUFFIXES) and not n.startswith("__MACOSX"))
             for member in members:
                 with archive.open(member) as file:
                     _refuse_reference(path, file.read(2048))
@@ -127,15 +121,11 @@ def _layers(path: Path, source: str, notes: list[str]) -> list[_Layer]:
                 continue
             info = pyogrio.read_info(source, layer=name)
             if info["driver"] not in DRIVERS:
-                raise CadastreInvalidError(
-                    f"{path}: found the format {info['driver']}, expected one of {sorted(DRIVERS)}"
-                )
+                raise CadastreInvalidError(f"{path}: found the format {info['driver']}, expected one of {sorted(DRIVERS)}")
             frame = pyogrio.read_dataframe(source, layer=name, datetime_as_string=True, on_invalid="fix")
             layers.append(_layer(frame, info["crs"]))
     except _READ_ERRORS as error:
-        raise CadastreInvalidError(
-            f"{path}: cannot be read: {error}; check that it opens in a GIS, or get it again"
-        ) from error
+        raise CadastreInvalidError(f"{path}: cannot be read: {error}; check that it opens in a GIS, or get it again") from error
     if len(names) > 1:
         notes.append(f"layers read together: {', '.join(name for name, kind in names if kind is not None)}")
     return layers
@@ -185,8 +175,7 @@ def _joined(layers: Sequence[_Layer]) -> dict[str, tuple[str | None, ...]]:
     """Return the columns of all layers, one below the other."""
     names = list(dict.fromkeys(name for layer in layers for name in layer.columns))
     return {
-        name: tuple(v for layer in layers for v in layer.columns.get(name, (None,) * len(layer.geometries)))
-        for name in names
+        name: tuple(v for layer in layers for v in layer.columns.get(name, (None,) * len(layer.geometries))) for name in names
     }
 
 

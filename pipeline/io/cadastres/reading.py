@@ -106,9 +106,7 @@ def read_protected(
     ]
     _require_some(path, file, len(areas))
     strange = {
-        "kind": [
-            t if kind is None and t is not None and k is None else None for t, k in zip(designations, said, strict=True)
-        ]
+        "kind": [t if kind is None and t is not None and k is None else None for t, k in zip(designations, said, strict=True)]
     }
     return areas, _snapshot(file, ids, columns=columns, strange=strange, retrieved_on=retrieved_on)
 
@@ -216,9 +214,7 @@ def _snapshot(
         retrieved_on=retrieved_on,
         sha256=file.sha256,
         title_count=sum(outline.geometry is not None for outline in file.outlines),
-        refused=tuple(
-            Refusal(i, n, o.geometry_type, o.refused, o.location) for i, n, o in rows if o.refused is not None
-        ),
+        refused=tuple(Refusal(i, n, o.geometry_type, o.refused, o.location) for i, n, o in rows if o.refused is not None),
         repaired=tuple(Repair(i, n, o.repaired, o.before_ha, o.after_ha) for i, n, o in rows if o.repaired is not None),
         unknown_codes=tuple(
             UnknownCode(field, text, count)
@@ -233,9 +229,7 @@ def _snapshot(
 def _repeated(ids: Sequence[str]) -> list[str]:
     """Note ids that stand more than once; every one of them is kept."""
     repeated = sorted(name for name, count in Counter(ids).items() if count > 1)
-    return (
-        [f"{len(repeated)} ids stand more than once, such as {', '.join(repeated[:_MOST_NAMED])}"] if repeated else []
-    )
+    return [f"{len(repeated)} ids stand more than once, such as {', '.join(repeated[:_MOST_NAMED])}"] if repeated else []
 
 
 def _far_off(file: VectorFile, ids: Sequence[str]) -> list[str]:
@@ -245,9 +239,7 @@ def _far_off(file: VectorFile, ids: Sequence[str]) -> list[str]:
         return []
     outlines = np.array([file.outlines[row].geometry for row in rows], dtype=object)
     boxes = shapely.envelope(outlines)  # near enough, and quick where outlines have many vertices
-    near, _ = shapely.STRtree(boxes).query_nearest(
-        boxes, max_distance=FAR_OFF_DEGREES, exclusive=True, all_matches=False
-    )
+    near, _ = shapely.STRtree(boxes).query_nearest(boxes, max_distance=FAR_OFF_DEGREES, exclusive=True, all_matches=False)
     return [
         f"{ids[rows[i]]} (feature {rows[i] + 1}) lies far from every other outline, "
         f"near lon {outlines[i].centroid.x:.2f} lat {outlines[i].centroid.y:.2f}"

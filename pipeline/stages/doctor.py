@@ -1,0 +1,98 @@
+"""What is wrong with a run before it runs: configuration, areas, model, store, catalogues, titles."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+from pipeline.config import AreaSection, RunConfig, load_config
+from pipeline.errors import PipelineError
+from pipeline.io.areas import check_area, read_area
+from pipeline.io.cadastres import read_protected, read_titles
+from pipeline.io.catalogs import find_scenes
+from pipeline.io.models import default_model, read_manifest
+from pipeline.io.store import open_store
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at."""
+
+    subject: str
+    is_fine: bool
+    text: str
+    """What was found, and what to do where it is not fine."""
+
+
+def _check(subject: str, look: Callable[[], str]) -> Check:
+    """The check of one thing: what `look` says, or the named error that it raises."""
+    try:
+        return Check(subject, True, look())
+    except (PipelineError, OSError) as error:
+        return Check(subject, False, f"{type(error).__name__}: {error}")
+
+
+def examine(config_file: Path) -> list[Check]:
+    """Return the checks of a run; nothing is written but an empty store where there is none."""
+    try:
+        config = load_config(config_file)
+    except PipelineError as error:
+        return [Check("configuration", False, f"{type(error).__name__}: {error}")]
+    checks = [Check("configuration", True, f"{config_file}, {len(config.areas)} areas, digest {config.detection_digest()}")]
+    checks.append(_check("model", lambda: _model(config)))
+    checks.append(_check("store", lambda: _store(config)))
+    for section in config.areas:
+        checks += _area_checks(section)
+    return checks
+
+
+def _model(config: RunConfig) -> str:
+    """The model's id and that it fits."""
+    folder = Path(config.model) if config.model else default_model()
+    manifest = read_manifest(folder)
+    return f"{manifest['name']}/{manifest['version']}, scikit-learn {manifest['sklearn_version']}"
+
+
+def _store(config: RunConfig) -> str:
+    """Where the store is, and whether its chain of events holds."""
+    address = config.store or str(Path(config.out) / "store.sqlite")
+    faults = open_store(address).broken_links()
+    if faults:
+        raise PipelineError(f"{address}: {'; '.join(faults)}; restore the store from a copy")
+    return f"{address.rsplit('@', 1)[-1]}, its chain of events holds"
+
+
+def _area_checks(section: AreaSection) -> Iterator[Check]:
+    """The checks of one area."""
+    name = Path(section.aoi).name
+    yield _check(f"area {name}", lambda: "; ".join(check_area(read_area(Path(section.aoi)))))
+    yield _check(f"catalogue of {name}", lambda: _catalog(section))
+    for path in section.titles:
+        yield _check(f"titles {Path(path).name}", partial(_titles, section, path))
+    for path in section.protected:
+        yield _check(f"protected {Path(path).name}", partial(_protected, path))
+
+
+def _catalog(section: AreaSection) -> str:
+    """How many scenes of the area a catalogue has."""
+    area = read_area(Path(section.aoi))
+    scenes, unusable = find_scenes(
+        section.catalog, area, until=date.max, start=section.start, collection=section.collection,
+        absent_bands=section.absent_bands,
+    )  # fmt: skip
+    if not scenes:
+        raise unusable[0].error if unusable else PipelineError(f"{section.catalog}: no scene in the period")
+    days = sorted(s.solar_day for s in scenes)
+    return f"{len(scenes)} scenes from {days[0]} to {days[-1]}, {len(unusable)} items cannot be used"
+
+
+def _titles(section: AreaSection, path: str) -> str:
+    """How many titles a file has."""
+    titles, snapshot = read_titles(Path(path), crs=section.titles_crs, retrieved_on=section.titles_retrieved_on)
+    return f"{len(titles)} titles, {len(snapshot.refused)} refused, {len(snapshot.repaired)} repaired"
+
+
+def _protected(path: str) -> str:
+    """How many areas a file has."""
+    return f"{len(read_protected(Path(path))[0])} areas"
