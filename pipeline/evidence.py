@@ -82,7 +82,7 @@ def _rings(alert: Alert, crs: str, transform: Affine) -> list[list[tuple[float, 
     rings = []
     for part in shapely.get_parts(local).tolist():
         for ring in (part.exterior, *part.interiors):
-            rings.append([inverse * xy for xy in ring.coords])
+            rings.append([inverse @ xy for xy in ring.coords])
     return rings
 
 
