@@ -131,7 +131,7 @@ def demo(
     size_m: Annotated[float, typer.Option(help="Side of the simulated area in metres.")] = 6000.0,
 ) -> None:
     """Run two areas, a real and a simulated one, through the nightly flow, and show what was found."""
-    from pipeline.demo.run import run_demo
+    from pipeline.demonstration import run_demo
 
     raise typer.Exit(run_demo(out.resolve(), size_m=size_m, say=_say, tell=print))
 

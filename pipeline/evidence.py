@@ -82,7 +82,7 @@ def _rings(alert: Alert, crs: str, transform: Affine) -> list[list[tuple[float, 
     rings = []
     for part in shapely.get_parts(local).tolist():
         for ring in (part.exterior, *part.interiors):
-            rings.append([inverse @ xy for xy in ring.coords])
+            rings += [[inverse @ xy for xy in ring.coords]]
     return rings
 
 
@@ -136,6 +136,7 @@ def _geotiff(look: Look, crs: str, transform: Affine) -> bytes:
 def _series_png(inputs: EvidenceInputs) -> bytes:
     """The index series as a figure, with the days of detection and confirmation."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - half a second that few need
+    from matplotlib.dates import date2num  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     seen = inputs.series[inputs.series["clear_pct"] >= 50.0]
@@ -148,7 +149,9 @@ def _series_png(inputs: EvidenceInputs) -> bytes:
     for name, style, words in (("first_detected_on", "--", "first detected"), ("confirmed_on", ":", "confirmed")):
         day = inputs.alert.properties[name]
         if day is not None:
-            axes.axvline(pd.Timestamp(str(day)), color="#444444", linestyle=style, linewidth=1, label=f"{words} {day}")
+            axes.axvline(
+                float(date2num(pd.Timestamp(str(day)))), color="#444444", linestyle=style, linewidth=1, label=f"{words} {day}"
+            )
     axes.set_ylim(-1.0, 1.0)
     axes.set_ylabel("index, mean over the site")
     axes.set_title(f"Clear looks at the site{' (simulated)' if inputs.is_simulated else ''}", fontsize=10)

@@ -7,7 +7,6 @@ one day give: nothing but the state and the day goes in.
 from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
 from enum import IntEnum
-from typing import Any
 
 import numpy as np
 
@@ -156,11 +155,12 @@ def take_look(state: PixelState, clear: np.ndarray, doubtful: np.ndarray, eviden
         Later than every day the state has seen.
     """
     rules = MonitorRules()
-    weight: np.ndarray[Any, np.dtype[Any]] = np.where(clear, np.float32(rules.strongest_denial), np.float32(0.0)).ravel()
+    weight = np.zeros(clear.size, np.float32)
+    weight[clear.ravel()] = rules.strongest_denial
     weight[evidence.where] = look_weight(evidence.change, evidence.seen, rules)
     changed = np.zeros(clear.size, bool)
     changed[evidence.where] = weight[evidence.where] > 0
-    changed = changed.reshape(clear.shape)
+    changed_at = changed.reshape(clear.shape)
     odds = np.clip(state.log_odds + weight.reshape(clear.shape), rules.prior, rules.ceiling)
     moved = replace(
         state,
@@ -168,7 +168,7 @@ def take_look(state: PixelState, clear: np.ndarray, doubtful: np.ndarray, eviden
         clear_looks=state.clear_looks + clear.astype(np.uint16),
         doubtful=np.where(doubtful, np.minimum(state.doubtful, 254) + 1, np.where(clear, 0, state.doubtful)).astype(np.uint8),
     )
-    return _recode(_remember(moved, changed, evidence, day), clear, changed, day, rules)
+    return _recode(_remember(moved, changed_at, evidence, day), clear, changed_at, day, rules)
 
 
 def _remember(state: PixelState, changed: np.ndarray, evidence: LookEvidence, day: date) -> PixelState:

@@ -35,6 +35,11 @@ class Chips:
         """Return the chips that a mask or indices name."""
         return Chips(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
 
+    @staticmethod
+    def join(parts: "list[Chips]") -> "Chips":
+        """Return the chips of several sources in one."""
+        return Chips(*(np.concatenate([getattr(p, name) for p in parts]) for name in Chips.__dataclass_fields__))
+
     @property
     def block(self) -> np.ndarray:
         """Spatial block of 2 degrees of each chip: str (n,)."""

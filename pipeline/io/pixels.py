@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import rasterio
+import shapely
 import xarray as xr
 from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling
@@ -11,6 +12,7 @@ from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
+from pipeline import geo
 from pipeline.cube import make_cube
 from pipeline.errors import SceneEmptyError, SceneError, SceneUnreadableError
 from pipeline.scenes import BANDS, SCL, Acquisition, Scene
@@ -114,7 +116,7 @@ def _whole_scene(scene: Scene, grid: GeoBox) -> dict[str, np.ndarray]:
 
 def _covers(scene: Scene, grid: GeoBox) -> bool:
     """Whether a scene's footprint covers most of the grid."""
-    box = grid.extent.to_crs("EPSG:4326").geom
+    box = geo.reproject(shapely.box(*grid.boundingbox), f"EPSG:{grid.crs.to_epsg()}", geo.WGS84)
     return bool(scene.footprint.intersection(box).area > 0.5 * box.area)
 
 

@@ -218,8 +218,9 @@ def _is_due(work: ChunkWork, progress: Progress, day: date) -> bool:
         return day > work.reference_until
     if (day - work.acquisitions[0].solar_day).days < rules.min_days:
         return False
-    enough = (progress.count >= rules.min_looks) & work.chunk.inside
-    return bool(enough.sum() >= rules.ready_share * work.chunk.inside.sum())
+    seen = (progress.count > 0) & work.chunk.inside  # ground outside of every scene is never seen: it must not hold up the rest
+    enough = seen & (progress.count >= rules.min_looks)
+    return bool(seen.any() and enough.sum() >= rules.ready_share * seen.sum())
 
 
 def _fit(work: ChunkWork, start: date, until: date) -> Reference | None:

@@ -14,6 +14,8 @@ from pipeline.sites import PixelTable, SiteRules, components, pixel_key, site_fe
 from pipeline.sites.tracking import has_body
 from pipeline.training.samples import MINING, READABLE, noisy
 
+FALSE_ALARM_WEIGHT = 2.0
+"""Weight of real sites that are no mining: they are few among the chips, and an agency sent out for nothing stops reading."""
 LOOKS = 2
 """Looks at the ground after the change that a confirmed site has at least."""
 
@@ -67,11 +69,20 @@ def chip_pixels(
     near = neighbourhood(before, np.isfinite(before).all(axis=0)).reshape(3, -1)
     days = np.full(len(changed), 1, np.uint16)
     row, column = np.divmod(changed, shape[1])
-    ten_thousandths = [np.rint(np.nan_to_num(a[:, changed]).T * 1e4).astype(np.int16) for a in (now, expected)]
+    seen_as, before_as = (np.rint(np.nan_to_num(a[:, changed]).T * 1e4).astype(np.int16) for a in (now, expected))
     return PixelTable(
-        pixel_key(row, column), np.full(len(changed), PixelCode.CONFIRMED, np.uint8), days, days, days, days, days,
-        np.rint(255 * likeness[changed]).astype(np.uint8), *ten_thousandths, near[:, changed].T,
-    )  # fmt: skip
+        key=pixel_key(row, column),
+        code=np.full(len(changed), PixelCode.CONFIRMED, np.uint8),
+        first_changed_on=days,
+        last_unchanged_on=days,
+        confirmed_on=days,
+        last_changed_on=days,
+        clear_looks=days,
+        likeness=np.rint(255 * likeness[changed]).astype(np.uint8),
+        seen_as=seen_as,
+        before=before_as,
+        near=near[:, changed].T,
+    )
 
 
 def chip_sites(chips: Chips, estimator: PixelEstimator, rng: np.random.Generator) -> ChipSites:
@@ -86,7 +97,9 @@ def chip_sites(chips: Chips, estimator: PixelEstimator, rng: np.random.Generator
         bodies = [pixels.take(label == k) for k in range(int(label.max()) + 1)]
         bodies = [b for b in bodies if has_body(b.key, rules)]
         reading = str(chips.reading[i])
-        trust = {1: 0.4, 2: 0.8, 3: 1.0}[int(chips.confidence[i])] * (0.3 if reading == "mining_static" else 1.0)
+        is_false_alarm = reading not in MINING and not str(chips.sample_id[i]).startswith("world-")
+        scale = (0.3 if reading == "mining_static" else 1.0) * (FALSE_ALARM_WEIGHT if is_false_alarm else 1.0)
+        trust = {1: 0.4, 2: 0.8, 3: 1.0}[int(chips.confidence[i])] * scale
         rows += [
             (site_features(b), reading in MINING, trust / np.sqrt(len(bodies)), reading, chips.block[i],
              str(chips.sample_id[i]))

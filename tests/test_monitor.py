@@ -1,0 +1,81 @@
+"""One named pixel for each code, dates that bound the beginning, and days that add up."""
+
+from datetime import date, timedelta
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.monitor import LookEvidence, PixelCode, PixelState, day_of, empty_state, state_arrays, take_look
+from pipeline.scenes import BANDS
+
+START = date(2024, 1, 1)
+STABLE, CHANGED, UNSEEN = 0.01, 0.99, None
+
+
+def look(state: PixelState, chances: list[float | None], n: int, signs: int = 3) -> PixelState:
+    """The state after a day on which each pixel shows change with a probability, or is not seen."""
+    clear = np.array([[c is not None for c in chances]])
+    where = np.flatnonzero(clear)
+    p = np.array([c for c in chances if c is not None], np.float32)
+    classes = np.zeros((len(p), 9), np.float32)
+    classes[:, 0], classes[:, 2] = 1 - p, p
+    evidence = LookEvidence(
+        where, p, np.ones(len(p), np.float32), classes, np.full(len(p), signs, np.uint8), np.full((len(BANDS), len(p)), 0.1)
+    )
+    return take_look(state, clear, np.zeros_like(clear), evidence, START + timedelta(days=10 * n))
+
+
+HISTORIES = {
+    PixelCode.NONE: [STABLE] * 8,
+    PixelCode.FIRST: [STABLE] * 7 + [CHANGED],
+    PixelCode.PROVISIONAL: [STABLE] * 6 + [0.9, 0.9],
+    PixelCode.CONFIRMED: [STABLE] * 5 + [CHANGED] * 3,
+    PixelCode.FINISHED: [CHANGED] * 3 + [STABLE] * 5,
+}
+
+
+def after(histories: list[list[float | None]]) -> PixelState:
+    state = empty_state((1, len(histories)))
+    for n, chances in enumerate(zip(*histories, strict=True)):
+        state = look(state, list(chances), n)
+    return state
+
+
+def test_each_code_is_reached_by_one_named_history() -> None:
+    assert set(HISTORIES) == set(PixelCode)
+    state = after(list(HISTORIES.values()))
+    assert dict(zip(HISTORIES, map(PixelCode, state.code[0].tolist()), strict=True)) == {c: c for c in HISTORIES}
+
+
+def test_the_dates_bound_the_beginning() -> None:
+    state = after([[STABLE, STABLE, UNSEEN, CHANGED, CHANGED]])
+    assert day_of(state.last_unchanged_on[0, 0]) == date(2024, 1, 11)
+    assert day_of(state.first_changed_on[0, 0]) == date(2024, 1, 31)
+    assert day_of(state.confirmed_on[0, 0]) == date(2024, 2, 10)
+
+
+def test_without_the_second_sign_nothing_is_confirmed() -> None:
+    state = empty_state((1, 1))
+    for n in range(6):
+        state = look(state, [CHANGED], n, signs=1)
+    assert state.code[0, 0] == PixelCode.PROVISIONAL
+
+
+def test_what_is_not_seen_keeps_its_state() -> None:
+    before = after([[CHANGED, CHANGED, CHANGED]])
+    later = look(before, [UNSEEN], 9)
+    assert all(np.array_equal(a, state_arrays(later)[name]) for name, a in state_arrays(before).items())
+
+
+chance = st.one_of(st.none(), st.floats(0.0, 1.0))
+
+
+@given(st.lists(st.lists(chance, min_size=3, max_size=3), min_size=1, max_size=12))
+def test_log_odds_stay_between_floor_and_ceiling_and_codes_need_looks(days: list[list[float | None]]) -> None:
+    state = empty_state((1, 3))
+    for n, chances in enumerate(days):
+        state = look(state, chances, n)
+    assert ((state.log_odds >= -3.0) & (state.log_odds <= 6.0)).all()
+    assert (state.clear_looks[0] == [sum(d[i] is not None for d in days) for i in range(3)]).all()
+    assert (state.confirmed_on[state.code >= PixelCode.CONFIRMED] > 0).all()
