@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from datetime import date
+from datetime import date, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,17 +17,20 @@ from shapely.geometry import shape
 from pipeline.aoi import Area
 from pipeline.demo.classes import classify
 from pipeline.demo.landscape import NEVER
+from pipeline.demo.measurement import measure_courses, measure_covers
 from pipeline.demo.mine import PLANS
 from pipeline.demo.river import make_river
-from pipeline.demo.signatures import Cover, load_signatures
+from pipeline.demo.signatures import CLASS_NAMES, Cover, load_signatures
 from pipeline.demo.texture import smooth_field
 from pipeline.demo.weather import Sky, make_sky, observation_days
 from pipeline.demo.world import build_world
 from pipeline.errors import DemoWorldTooSmallError
 from pipeline.io.catalogs import find_scenes
+from pipeline.io.labels import LabelsMissingError
 from pipeline.scenes import choose_scenes
 
 SIZE_M, DAYS, START = 1500.0, 120, date(2023, 1, 1)
+LABELLED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +160,44 @@ def test_every_lookalike_is_there(world):
     assert kinds == {"mining", "farm_clearing", "burn", "river_bar", "road", "seasonal_water"}
 
 
+def stages_on(world, day):
+    for feature in features(world.stages):
+        facts = feature["properties"]
+        if facts["from_on"] <= day < (facts["until_on"] or "9999"):
+            yield facts, in_metres(feature["geometry"])
+
+
+def test_stages_of_a_mine_share_its_ground_without_overlap(world):
+    last = (START + timedelta(days=DAYS - 1)).isoformat()
+    for feature in mines(world):
+        facts, ground = feature["properties"], in_metres(feature["geometry"])
+        parts = [(f["stage"], part) for f, part in stages_on(world, last) if f["mine_id"] == facts["id"]]
+        mined = [step for step in facts["steps"] if step["on"] <= last][-1]["area_ha"]
+        assert sum(part.area for _, part in parts) / 1e4 == pytest.approx(mined, abs=0.001)
+        assert union_all([part for _, part in parts]).area / 1e4 == pytest.approx(mined, abs=0.001)
+        assert union_all([part for _, part in parts]).difference(ground.buffer(0.05)).area < 1.0
+        for stage in ("tailings", "pond"):
+            hectares = sum(part.area for name, part in parts if name == stage) / 1e4
+            assert hectares == pytest.approx(facts[f"{stage}_ha"], abs=0.006)
+
+
+def test_stages_follow_the_steps_of_a_mine(world):
+    for feature in mines(world):
+        facts = feature["properties"]
+        for step in facts["steps"]:
+            parts = [part for f, part in stages_on(world, step["on"]) if f["mine_id"] == facts["id"]]
+            assert sum(part.area for part in parts) / 1e4 == pytest.approx(step["area_ha"], abs=0.006)
+        if facts["onset_on"]:
+            before = (date.fromisoformat(facts["onset_on"]) - timedelta(days=1)).isoformat()
+            assert not [f for f, _ in stages_on(world, before) if f["mine_id"] == facts["id"]]
+
+
+def test_the_world_says_that_it_is_simulated(world):
+    assert (world.aoi.parent / "README.txt").read_text().startswith("SIMULATED.")
+    facts = features(world.aoi)[0]["properties"]
+    assert (facts["is_simulated"], facts["country"]) == (True, None)
+
+
 def test_mines_are_pixels_that_lost_their_vegetation(world, items):
     facts = {f["properties"]["id"]: f for f in mines(world)}
     before, after = (_clearest(world, part) for part in (items[:6], items[-6:]))
@@ -237,6 +279,44 @@ def test_colours_have_the_measured_mean():
     np.testing.assert_allclose(colour.mean(axis=1), expected, atol=0.003)
     expected_spread = 0.6 * np.array([0.0311, 0.0394, 0.0545, 0.0574, 0.077, 0.064])
     np.testing.assert_allclose(colour.std(axis=1), expected_spread, rtol=0.05)
+
+
+def stored_signatures():
+    return json.loads((Path(measure_covers.__code__.co_filename).parent / "signatures.json").read_text())
+
+
+def test_stored_signatures_are_what_the_rules_measure():
+    folder = LABELLED / "mining_chips"
+    if not folder.is_dir():
+        pytest.skip(f"labelled chips are not at {folder}")
+    stored, found = stored_signatures()["classes"], measure_covers(folder)
+    assert set(found) == set(stored) == set(CLASS_NAMES.values())
+    for name, facts in stored.items():
+        assert found[name].n_pixels == pytest.approx(facts["n_pixels"], abs=10), name
+        assert found[name].n_chips == facts["n_chips"], name
+        np.testing.assert_allclose(found[name].mean, facts["mean"], atol=0.001, err_msg=name)
+        spread = np.sqrt(np.diag(facts["cov"]))
+        np.testing.assert_allclose(found[name].cov, facts["cov"], atol=0.03 * spread.max() ** 2, err_msg=name)
+
+
+def test_stored_seasons_are_what_the_points_measure():
+    table = LABELLED / "rondonia_points" / "samples_long.parquet"
+    if not table.is_file():
+        pytest.skip(f"labelled points are not at {table}")
+    stored = stored_signatures()["season"]["classes"]
+    for name, found in measure_courses(table).items():
+        facts = stored[name]
+        counts = (found.n_observations, found.n_points, found.n_dates)
+        assert counts == (facts["n_observations"], facts["n_points"], facts["n_dates"])
+        for part in ("mean", "cos", "sin"):
+            np.testing.assert_allclose(getattr(found, part), facts[part], atol=1e-4, err_msg=f"{name} {part}")
+
+
+def test_without_labelled_data_the_error_names_the_file(tmp_path):
+    with pytest.raises(LabelsMissingError, match=r"chips\.npz"):
+        measure_covers(tmp_path)
+    with pytest.raises(LabelsMissingError, match=r"samples_long\.parquet"):
+        measure_courses(tmp_path / "samples_long.parquet")
 
 
 def test_a_pasture_is_greener_in_the_wet_season():

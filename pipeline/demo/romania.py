@@ -144,8 +144,8 @@ def _write_aoi(path: Path, footprint: BaseGeometry) -> Path:
         "landscape": "temperate_forest",
         "grid_epsg": EPSG,
         "is_simulated": False,
-        "why": "Real clouds and real clearings of 2019 and 2020; no mining, so every alert here would be wrong",
-        "source": "nrt 0.2.1 (European Commission, Joint Research Centre); contains modified Copernicus Sentinel data",
+        "why_watched": "Real clouds and real clearings of 2019 and 2020; no mining, so every alert here would be wrong",
+        "sources": ["nrt 0.2.1 (European Commission, Joint Research Centre); contains modified Copernicus Sentinel data"],
         "licence": "EUPL-1.2",
     }
     return write_features(path, [feature(footprint, properties, "romania-forest")])

@@ -1,12 +1,13 @@
-"""What really happened in the simulated world, as GeoJSON features: mines and look-alikes."""
+"""What really happened in the simulated world, as GeoJSON features: mines, their stages and look-alikes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
 import numpy as np
 
 from pipeline.demo.catalog import feature
 from pipeline.demo.frame import Frame
+from pipeline.demo.landscape import NEVER
 from pipeline.demo.lookalikes import LookAlike
 from pipeline.demo.mine import Mine
 from pipeline.demo.signatures import Cover
@@ -15,6 +16,11 @@ PIXEL_HA = 0.01
 CLEARED = (Cover.SCAR, Cover.LOW_VEGETATION)
 BARE = (Cover.TAILINGS, Cover.OLD_MINE)
 PONDS = (Cover.SHALLOW_POND, Cover.POND)
+STAGES = {
+    Cover.SCAR: "clearing", Cover.TAILINGS: "tailings", Cover.OLD_MINE: "tailings", Cover.SHALLOW_POND: "pond",
+    Cover.POND: "pond", Cover.LOW_VEGETATION: "greening", Cover.REGROWTH: "greening",
+}  # fmt: skip
+"""Stage of mining that each cover of a mine belongs to; `greening` counts as `clearing_ha` while plants are low."""
 
 
 def truth_features(
@@ -60,6 +66,49 @@ def _mine_facts(mine: Mine, end_cover: np.ndarray, start: date) -> dict[str, obj
         "steps": [{"on": _day(start, day), "area_ha": round(pixels * PIXEL_HA, 2)} for day, pixels in mine.steps],
         "tenure_status": mine.plan.tenure_status,
     }
+
+
+def stage_features(mines: Sequence[Mine], frame: Frame, start: date, days: int) -> list[dict[str, object]]:
+    """Return one feature (kind `mining_stage`) per mine, stage and period: the ground that was in it all that while.
+
+    On a day D the ground of a stage is the union of its features with `from_on` <= D < `until_on`; `until_on` is null
+    where the stage lasts past the end of the world.
+    """
+    features = []
+    for mine in mines:
+        for stage, first, last, ground in _periods(mine, days):
+            facts = {
+                "id": f"{mine.id}-{stage}-{first}-{last if last < NEVER else 'end'}",
+                "kind": "mining_stage",
+                "mine_id": mine.id,
+                "stage": stage,
+                "from_on": _day(start, first),
+                "until_on": _day(start, last if last < NEVER else None),
+                "area_ha": round(float(ground.sum()) * PIXEL_HA, 2),
+            }
+            features.append(feature(frame.outline(mine.top, mine.left, ground), facts, str(facts["id"])))
+    return features
+
+
+def _periods(mine: Mine, days: int) -> Iterator[tuple[str, int, int, np.ndarray]]:
+    """Stage, first day, day after the last (NEVER past the world's end) and pixels of the mine that share them.
+
+    A later event of the mine hides the earlier ones, so a cover lasts until the first day of any that follows it.
+    """
+    later = np.full(mine.ground.shape, NEVER, dtype=np.int64)
+    begun = later.copy()
+    for number in range(len(mine.events) - 1, -1, -1):
+        event = mine.events[number]
+        begun = np.minimum(begun, np.maximum(event.day, 0))
+        stage = STAGES[event.cover]
+        if number and STAGES[mine.events[number - 1].cover] == stage:
+            continue
+        until = np.where(later < days, later, NEVER)
+        lasts = (begun < until) & (begun < days)
+        for first, last in sorted(set(zip(begun[lasts].tolist(), until[lasts].tolist(), strict=True))):
+            yield stage, first, last, lasts & (begun == first) & (until == last)
+        later = np.minimum(later, begun)
+        begun = np.full_like(later, NEVER)
 
 
 def _day(start: date, day: int | None) -> str | None:

@@ -22,7 +22,7 @@ from pipeline.demo.river import PIXEL_M
 from pipeline.demo.signatures import load_signatures
 from pipeline.demo.texture import ground_grain
 from pipeline.demo.titles import make_protected_areas, make_titles, title_outline, title_properties
-from pipeline.demo.truth import truth_features
+from pipeline.demo.truth import stage_features, truth_features
 from pipeline.demo.weather import make_sky, observation_days
 from pipeline.scenes import BANDS, SCL
 
@@ -35,6 +35,14 @@ REPROCESSED_BASELINE = "05.00"
 DUPLICATE_SHARE, SPLIT_SHARE = 0.3, 0.7
 """Which date (share of all) is offered twice, the second time reprocessed; which comes as two halves."""
 NAME = "simulated-gold-belt"
+NOTICE = """SIMULATED. This place does not exist.
+
+Scenes, titles, holders, protected areas and territories in this folder were made by a program, to run and to check the
+software on a known answer: truth.geojson and truth_stages.geojson. They say nothing of any real place, person or
+company, and how well detection works here says nothing about how well it works on real ground.
+See docs/simulated-world.md.
+"""
+"""What README.txt says, beside the files of a world."""
 _GROUND, _MINES, _LOOKS, _GRAIN, _DATES, _AREAS, _SCENES = range(7)
 """Numbers of the independent random streams."""
 
@@ -49,6 +57,9 @@ class WorldPaths:
     titles: Path
     protected: Path
     truth: Path
+    """Mines and look-alikes, one feature each."""
+    stages: Path
+    """The ground of each mine by stage and period."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +110,7 @@ def build_world(
     place = _Place(landscape, events, frame, start, seed)
     catalog = out / "catalog"
     catalog.mkdir(parents=True, exist_ok=True)
+    (out / "README.txt").write_text(NOTICE, encoding="utf-8")
     ids = list(_write_scenes(catalog, place, days))
     titles = make_titles(mines, frame, start, days)
     areas = make_protected_areas(np.random.default_rng([seed, _AREAS]), mines, frame)
@@ -117,6 +129,7 @@ def build_world(
             ],
         ),
         truth=write_features(out / "truth.geojson", truth_features(mines, looks, place.cover_on(days - 1), frame, start)),
+        stages=write_features(out / "truth_stages.geojson", stage_features(mines, frame, start, days)),
     )
 
 
@@ -125,12 +138,12 @@ def _write_aoi(path: Path, frame: Frame, seed: int) -> Path:
     properties = {
         "id": NAME,
         "name": "Simulated gold belt",
-        "country": "none: this place does not exist",
+        "country": None,
         "is_simulated": True,
         "minerals": ["gold"],
         "landscape": "humid_forest",
-        "why": "Its truth is known exactly, and its titles give every tenure finding",
-        "source": f"simulated, seed {seed}; spectra from measured statistics (pipeline/demo/signatures.json)",
+        "why_watched": "Its truth is known exactly, and its titles give every tenure finding",
+        "sources": [f"simulated, seed {seed}; spectra from measured statistics (pipeline/demo/signatures.json)"],
     }
     return write_features(path, [feature(frame.extent, properties, NAME)])
 
