@@ -3,16 +3,40 @@
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
 
 from shapely.geometry import mapping
+from shapely.geometry.base import BaseGeometry
 
 from pipeline import geo
 from pipeline.alerts import ALERT_PROPERTIES, SCHEMA_VERSION, Alert, AlertProperty
 from pipeline.errors import DeliveryInvalidError
 
-_DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_OPEN_LEVELS = 4
+"""Document, features, feature, properties: each member has its own line; what lies deeper stays on one."""
+
+
+def _is_day(value: object) -> bool:
+    """Whether a value is a day of the calendar as `YYYY-MM-DD`."""
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        return False
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_plain(value: object) -> bool:
+    """Whether JSON can hold a value as it is: no NaN, no infinity, text for names."""
+    if isinstance(value, Mapping):
+        return all(isinstance(name, str) and _is_plain(v) for name, v in value.items())
+    if isinstance(value, list | tuple):
+        return all(_is_plain(v) for v in value)
+    return value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _fits(value: object, kind: str) -> bool:  # noqa: PLR0911 - a case for each type
@@ -25,12 +49,12 @@ def _fits(value: object, kind: str) -> bool:  # noqa: PLR0911 - a case for each 
         case "number":
             return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         case "date":
-            return isinstance(value, str) and bool(_DAY.match(value))
+            return _is_day(value)
         case "strings":
             return isinstance(value, list) and all(isinstance(v, str) for v in value)
         case "object":
-            return isinstance(value, Mapping)
-    return isinstance(value, list) and all(isinstance(v, Mapping) for v in value)
+            return isinstance(value, Mapping) and _is_plain(value)
+    return isinstance(value, list) and all(isinstance(v, Mapping) and _is_plain(v) for v in value)
 
 
 def _fault(found: Mapping[str, object], wanted: AlertProperty) -> str | None:
@@ -47,22 +71,38 @@ def _fault(found: Mapping[str, object], wanted: AlertProperty) -> str | None:
     return None
 
 
+def _outline_fault(geometry: BaseGeometry) -> str | None:
+    """What is wrong with an outline, or None."""
+    if geometry.geom_type not in {"Polygon", "MultiPolygon"} or geometry.is_empty:
+        return f"the outline is {geometry.geom_type}{' EMPTY' * geometry.is_empty}, expected a polygon"
+    left, bottom, right, top = geometry.bounds
+    if not (left >= -180.0 and right <= 180.0 and bottom >= -90.0 and top <= 90.0):
+        return f"the outline reaches ({left}, {bottom}, {right}, {top}), expected lon/lat degrees"
+    return None if geometry.is_valid else "the outline crosses itself"
+
+
 def check_alert(alert: Alert) -> None:
-    """Raise `DeliveryInvalidError` unless an alert has exactly the properties of the table, of their types, none NaN."""
+    """Raise unless an alert has exactly the properties of the table, of their types, and an outline in lon/lat.
+
+    Raises
+    ------
+    DeliveryInvalidError
+        Names every property that is missing, too many, of another type, out of its choices or NaN, and what is wrong
+        with the outline.
+    """
     faults = [f for p in ALERT_PROPERTIES if (f := _fault(alert.properties, p))]
     extra = sorted(set(alert.properties) - {p.name for p in ALERT_PROPERTIES})
     faults += [f"{name} is not in the table" for name in extra]
-    if not alert.geometry.is_valid or alert.geometry.is_empty:
-        faults.append("the outline is empty or crosses itself")
+    faults += [f for f in (_outline_fault(alert.geometry),) if f]
     if faults:
         raise DeliveryInvalidError(f"alert {alert.id}: {'; '.join(faults)}; see docs/alert-properties.md")
 
 
 def _rounded(coordinates: object) -> object:
-    """Nested coordinates with 7 decimals."""
+    """Nested coordinates with 7 decimals and no negative zero."""
     if isinstance(coordinates, tuple | list):
         return [_rounded(c) for c in coordinates]
-    return round(float(str(coordinates)), geo.COORDINATE_DECIMALS)
+    return round(float(str(coordinates)), geo.COORDINATE_DECIMALS) + 0.0
 
 
 def _feature(alert: Alert) -> dict[str, object]:
@@ -82,14 +122,45 @@ def _rank(alert: Alert) -> tuple[float, str]:
     return (-float(str(alert.properties["priority"])), str(alert.properties["site_id"]))
 
 
+def _lines(value: object, level: int = 0) -> str:
+    """JSON with a line for each member down to the properties, and each outline on one line."""
+    if level == _OPEN_LEVELS or not isinstance(value, dict | list) or not value:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    if isinstance(value, dict):
+        members = [f"{json.dumps(name, ensure_ascii=False)}: {_lines(v, level + 1)}" for name, v in value.items()]
+    else:
+        members = [_lines(v, level + 1) for v in value]
+    begin, end = "{}" if isinstance(value, dict) else "[]"
+    pad = "\n" + " " * level
+    return begin + ",".join(f"{pad} {m}" for m in members) + pad + end
+
+
 def feature_collection(alerts: Sequence[Alert], *, aoi_id: str, as_of: date, manifest: Mapping[str, object]) -> str:
-    """Return the GeoJSON text of alerts, most urgent first; the same alerts always give the same bytes.
+    """Return the GeoJSON text of alerts, most urgent first; the same alerts in any order give the same bytes.
+
+    Parameters
+    ----------
+    alerts : sequence of Alert
+        Outlines as `geo.to_lonlat` makes them; winding and 7 decimals are enforced here.
+    aoi_id, as_of
+        The area and the day for which the file speaks.
+    manifest : mapping
+        Plain JSON: what the file was made with. It stands in the foreign member `overburden`.
 
     Raises
     ------
     DeliveryInvalidError
-        See `check_alert`.
+        See `check_alert`; or two alerts have one id; or the manifest is no plain JSON.
+
+    References
+    ----------
+    RFC 7946, https://www.rfc-editor.org/rfc/rfc7946
     """
+    twice = [id_ for id_, count in Counter(a.id for a in alerts).items() if count > 1]
+    if twice:
+        raise DeliveryInvalidError(f"{aoi_id}: alert {', '.join(twice)} stands twice in one file, expected once")
+    if not _is_plain(manifest):
+        raise DeliveryInvalidError(f"{aoi_id}: the manifest is no plain JSON (a NaN, a date or an object): {manifest!r}")
     document = {
         "type": "FeatureCollection",
         "overburden": {
@@ -97,4 +168,4 @@ def feature_collection(alerts: Sequence[Alert], *, aoi_id: str, as_of: date, man
         },
         "features": [_feature(a) for a in sorted(alerts, key=_rank)],
     }  # fmt: skip
-    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+    return _lines(document) + "\n"

@@ -1,5 +1,6 @@
 """The run report: what is said, what is new, and what was seen, in Markdown."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -10,9 +11,10 @@ from pipeline.ledger import LedgerRow, Outcome
 RECENT_DAYS = 60
 """Solar days that the ledger lists one by one; older ones by month."""
 SEEN_WITHIN_DAYS = 30
+"""What had no clear look for so long is called not seen."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ReportInputs:
     """What the report of a run is made from."""
 
@@ -84,18 +86,37 @@ def _days(ledger: Sequence[LedgerRow]) -> dict[date, dict[str, float]]:
     }
 
 
-def unseen_pct(ledger: Sequence[LedgerRow], as_of: date) -> float:
-    """Return the least share of the area, in percent, that had no clear look in the last 30 days.
+def unseen_pct(ledger: Sequence[LedgerRow], as_of: date) -> tuple[float, float]:
+    """Return the least and the greatest share of the area, in percent, that had no clear look in the last 30 days.
 
-    By the clearest day of each chunk: the looks of several days may cover more.
+    The ledger knows shares, not places: at best the clear parts of a chunk's days do not overlap, at worst they all lie
+    inside of the clearest one. Chunks count alike; a chunk of which nothing is known was not seen.
     """
-    chunks = {r.chunk_id for r in ledger if r.chunk_id}
-    best = dict.fromkeys(chunks, 0.0)
+    days: dict[str, dict[date, float]] = {r.chunk_id: {} for r in ledger if r.chunk_id}
     for row in ledger:
         recent = row.solar_day is not None and as_of - timedelta(days=SEEN_WITHIN_DAYS) < row.solar_day <= as_of
-        if recent and row.chunk_id and row.clear_pct is not None:
-            best[row.chunk_id] = max(best[row.chunk_id], row.clear_pct)
-    return 100.0 - sum(best.values()) / max(len(best), 1)
+        if recent and row.solar_day is not None and row.chunk_id and row.clear_pct is not None:
+            days[row.chunk_id][row.solar_day] = row.clear_pct
+    best = [min(100.0, sum(shares.values())) for shares in days.values()] or [0.0]
+    worst = [max(shares.values(), default=0.0) for shares in days.values()] or [0.0]
+    return 100.0 - sum(best) / len(best), 100.0 - sum(worst) / len(worst)
+
+
+def _unseen_words(inputs: ReportInputs) -> str:
+    """How much of the area was not seen of late, as one sentence."""
+    least, most = (f"{share:.0f}" for share in unseen_pct(inputs.ledger, inputs.as_of))
+    share = f"{most} %" if least == most else f"between {least} % and {most} %"
+    return (
+        f'Not seen is never "nothing there": {share} of the area had no clear look in the {SEEN_WITHIN_DAYS} days up to '
+        f"{inputs.as_of}, and nothing is said about what happened there."
+    )
+
+
+def _outcome_words(ledger: Sequence[LedgerRow]) -> str:
+    """How many scenes came to which end, as one sentence; a scene over several chunks counts once for each end."""
+    counts = Counter(outcome for _, outcome in {(r.scene_id, r.outcome) for r in ledger})
+    said = [f"{counts[outcome]} {outcome.value}" for outcome in Outcome if counts[outcome]]
+    return f"Scenes by outcome: {', '.join(said) or 'none'}."
 
 
 def _ledger_lines(inputs: ReportInputs) -> list[str]:
@@ -111,11 +132,9 @@ def _ledger_lines(inputs: ReportInputs) -> list[str]:
         for month, some in months.items()
     ]
     rows += [[day.isoformat(), 1, *(f"{days[day][k]:.0f}" for k in ("clear", "cloudy", "missing"))] for day in recent]
-    unseen = unseen_pct(inputs.ledger, inputs.as_of)
     return [
         "## Observation ledger", "",
-        f"Not seen is never \"nothing there\": on the clearest day of the last {SEEN_WITHIN_DAYS} days before "
-        f"{inputs.as_of}, {unseen:.0f} % of the area was hidden by cloud or not imaged.", "",
+        _unseen_words(inputs), "", _outcome_words(inputs.ledger), "",
         *_table(("solar day or month", "acquisitions", "seen clear %", "cloudy %", "not imaged %"), rows), "",
     ]  # fmt: skip
 
@@ -140,9 +159,31 @@ def _cadastre_lines(inputs: ReportInputs) -> list[str]:
     return [*_table(("cadastre snapshot", "retrieved on", "titles", "SHA-256"), rows), ""]
 
 
+def _change_lines(inputs: ReportInputs) -> list[str]:
+    """What is new or changed since the night before."""
+    since = f" since {inputs.previous_as_of}" if inputs.previous_as_of else ""
+    lines = [f"## New or changed{since}: {len(inputs.changed)}", ""]
+    if not inputs.changed:
+        return [*lines, "Nothing new.", ""]
+    new = sum(a.properties["revision"] == 1 for a in inputs.changed)
+    words = f"{new} new, {len(inputs.changed) - new} changed: revision 1 is new, a higher one adds to what was said."
+    return [*lines, words, "", *_table(ALERT_HEAD, _alert_rows(inputs.changed)), ""]
+
+
+def night_summary(inputs: ReportInputs) -> str:
+    """Return the night in one paragraph of plain text."""
+    new = sum(a.properties["revision"] == 1 for a in inputs.changed)
+    failed = len({r.scene_id for r in inputs.ledger if r.outcome is Outcome.FAILED})
+    simulated = "Simulated data. " if inputs.is_simulated else ""
+    return (
+        f"{simulated}{inputs.aoi_name}, as of {inputs.as_of}: {len(inputs.alerts)} open alerts, {new} new and "
+        f"{len(inputs.changed) - new} changed, {len(inputs.disturbances)} other disturbances, {failed} scenes that could "
+        f"not be used. {_unseen_words(inputs)}"
+    )
+
+
 def run_report(inputs: ReportInputs) -> str:
     """Return the report of a run as Markdown; the same inputs always give the same text."""
-    since = f" since {inputs.previous_as_of}" if inputs.previous_as_of else ""
     lines = [f"# {_cell(inputs.aoi_name)}, as of {inputs.as_of}", ""]
     if inputs.is_simulated:
         lines += ["**Simulated data: no real place, no real title.**", ""]
@@ -151,8 +192,7 @@ def run_report(inputs: ReportInputs) -> str:
         f"{inputs.software}.", "",
         f"## Open alerts: {len(inputs.alerts)}", "",
         *(_table(ALERT_HEAD, _alert_rows(inputs.alerts)) if inputs.alerts else ["None."]), "",
-        f"## New or changed{since}: {len(inputs.changed)}", "",
-        *(_table(ALERT_HEAD, _alert_rows(inputs.changed)) if inputs.changed else ["Nothing new."]), "",
+        *_change_lines(inputs),
         f"## Other disturbances: {len(inputs.disturbances)}", "",
         "Confirmed changes that do not look like mining, and sites that ended. Nobody is sent out for these; nothing "
         "that was found is hidden.", "",

@@ -12,6 +12,18 @@ _TYPES: dict[str, dict[str, object]] = {
     "objects": {"type": "array", "items": {"type": "object"}},
 }
 
+_MADE_WITH: dict[str, object] = {
+    "type": "object",
+    "description": "What the file speaks of and was made with.",
+    "required": ["aoi_id", "as_of", "schema_version", "manifest"],
+    "properties": {
+        "aoi_id": {"type": "string"},
+        "as_of": _TYPES["date"],
+        "schema_version": {"const": SCHEMA_VERSION},
+        "manifest": {"type": "object"},
+    },
+}
+
 
 def _property_schema(entry: AlertProperty) -> dict[str, object]:
     """Schema of one property."""
@@ -50,8 +62,12 @@ def alert_schema() -> dict[str, object]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"overburden alerts {SCHEMA_VERSION}",
         "type": "object",
-        "required": ["type", "features"],
-        "properties": {"type": {"const": "FeatureCollection"}, "features": {"type": "array", "items": feature}},
+        "required": ["type", "overburden", "features"],
+        "properties": {
+            "type": {"const": "FeatureCollection"},
+            "overburden": _MADE_WITH,
+            "features": {"type": "array", "items": feature},
+        },
     }
 
 
@@ -63,6 +79,11 @@ def properties_markdown() -> str:
         f"Schema version {SCHEMA_VERSION}. Rendered from `ALERT_PROPERTIES` in `pipeline/alerts.py`, as are the JSON Schema",
         "and the writer. The feature's `id` names the alert and is the same for all revisions; id and `revision` together",
         "name one statement, whose content never changes.",
+        "",
+        "Files are GeoJSON by RFC 7946: lon/lat on WGS 84, exterior rings counter-clockwise, 7 decimals, no `crs` member.",
+        "The member `overburden` of the collection says for which area and day the file speaks (`aoi_id`, `as_of`,",
+        "`schema_version`) and with what it was made (`manifest`). Alerts stand in the order of their priority.",
+        "State, titles and review verdict are three separate things; none follows from another.",
         "",
         "| property | type | unit | meaning |",
         "|---|---|---|---|",
