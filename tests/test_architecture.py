@@ -24,7 +24,5 @@ def test_modules_and_functions_stay_small(path: Path) -> None:
 
 def test_nothing_is_called_by_the_word_that_only_an_authority_may_use() -> None:
     word = "ille" + "gal"
-    names = {n for p in MODULES for n in map(str, ast.walk(ast.parse(p.read_text(encoding="utf-8")))) if word in n.lower()}
     texts = [p for p in MODULES if word in p.read_text(encoding="utf-8").lower()]
-    assert not names
     assert not texts

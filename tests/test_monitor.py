@@ -1,12 +1,16 @@
 """One named pixel for each code, dates that bound the beginning, and days that add up."""
 
 from datetime import date, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.monitor import LookEvidence, PixelCode, PixelState, day_of, empty_state, state_arrays, take_look
+from pipeline.io.states import StateFolder
+from pipeline.monitor import LookEvidence, PixelCode, PixelState, day_number, day_of, empty_state, state_arrays, take_look
 from pipeline.scenes import BANDS
 
 START = date(2024, 1, 1)
@@ -79,3 +83,38 @@ def test_log_odds_stay_between_floor_and_ceiling_and_codes_need_looks(days: list
     assert ((state.log_odds >= -3.0) & (state.log_odds <= 6.0)).all()
     assert (state.clear_looks[0] == [sum(d[i] is not None for d in days) for i in range(3)]).all()
     assert (state.confirmed_on[state.code >= PixelCode.CONFIRMED] > 0).all()
+
+
+@given(st.lists(st.lists(chance, min_size=3, max_size=3), min_size=1, max_size=8))
+def test_days_taken_night_by_night_from_disk_give_what_one_pass_gives(days: list[list[float | None]]) -> None:
+    one = nights = empty_state((1, 3))
+    with TemporaryDirectory() as folder:
+        files = StateFolder(Path(folder))
+        for n, chances in enumerate(days):
+            one = look(one, chances, n)
+            nights = files.read_state(files.write_state(f"c1-{n}", look(nights, chances, n)))
+    for name, array in state_arrays(one).items():
+        assert array.tobytes() == state_arrays(nights)[name].tobytes(), name
+        assert array.dtype == state_arrays(nights)[name].dtype, name
+
+
+def test_a_day_out_of_history_is_refused() -> None:
+    with pytest.raises(ValueError, match="before the first Sentinel-2 scene"):
+        day_number(date(2014, 12, 31))
+
+
+@given(st.dates(date(2015, 1, 2), date(2100, 1, 1)))
+def test_days_come_back_as_they_were_stored(day: date) -> None:
+    assert day_of(day_number(day)) == day
+
+
+def test_a_flag_that_returns_is_counted_and_a_clear_look_forgets_it() -> None:
+    nothing = LookEvidence(
+        np.zeros(0, int), *(np.zeros(0, np.float32),) * 2, np.zeros((0, 9), np.float32), np.zeros(0, np.uint8), np.zeros((6, 0))
+    )
+    state, yes, no = empty_state((1, 1)), np.ones((1, 1), bool), np.zeros((1, 1), bool)
+    counts = []
+    for n, (clear, doubtful) in enumerate([(no, yes), (no, no), (yes, yes), (yes, no)]):
+        state = take_look(state, clear, doubtful, nothing, START + timedelta(days=n))
+        counts.append(int(state.doubtful[0, 0]))
+    assert counts == [1, 1, 2, 0]

@@ -1,5 +1,6 @@
 """The whole walk on a tiny world: what it says, that nights add up to a pass, that nothing is said twice."""
 
+import itertools
 import json
 import shutil
 from datetime import date
@@ -14,14 +15,20 @@ from pipeline.config import RunConfig
 from pipeline.io.areas import read_area
 from pipeline.io.catalogs import find_scenes
 from pipeline.io.pixels import read_acquisition
-from pipeline.io.store import open_store
+from pipeline.io.states import StateFolder
+from pipeline.io.store import Store, open_store
 from pipeline.scenes import choose_scenes
 from pipeline.stages import AoiRequest, AoiResult, run_aoi
+from pipeline.stages import run as run_module
+
+pytestmark = pytest.mark.usefixtures("quick_model")
 
 
-def run(world: Path, out: Path, as_of: date | None = None) -> AoiResult:
+def run(world: Path, out: Path, as_of: date | None = None, *, has_evidence: bool = False, chunk_px: int = 0) -> AoiResult:
     section = {"aoi": str(world / "aoi.geojson"), "catalog": str(world / "catalog" / "catalog.json")}
-    config = RunConfig.model_validate({"areas": [section], "out": str(out), "delivery": {"has_map": False}})
+    config = RunConfig.model_validate(
+        {"areas": [section], "out": str(out), "delivery": {"has_evidence": has_evidence, "has_map": False}}
+    )
     return run_aoi(AoiRequest(config.areas[0], config, out, str(out / "store.sqlite"), as_of))
 
 
@@ -39,8 +46,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def whole(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What one pass writes that nobody stopped."""
+    out = tmp_path_factory.mktemp("whole")
+    run(world, out)
+    return out
+
+
 def test_a_pit_in_the_forest_is_one_confirmed_mining_alert(world: Path, tmp_path: Path) -> None:
-    result = run(world, tmp_path)
+    result = run(world, tmp_path, has_evidence=True)
     assert [a.properties["likely_cause"] for a in result.alerts] == ["mining"]
     said = result.alerts[0].properties
     onset, before = days_of(world)[26], days_of(world)[25]
@@ -58,8 +73,7 @@ def test_nights_of_one_scene_give_what_one_pass_gives(world: Path, tmp_path: Pat
     for day in days_of(world)[21:]:
         run(world, tmp_path / "nights", day)
     for name in ("alerts.geojson", "disturbances.geojson"):
-        one, many = (json.loads((tmp_path / k / name).read_text(encoding="utf-8")) for k in ("pass", "nights"))
-        assert one["features"] == many["features"]
+        assert (tmp_path / "pass" / name).read_bytes() == (tmp_path / "nights" / name).read_bytes()
 
 
 def test_a_night_run_twice_says_nothing_new(world: Path, tmp_path: Path) -> None:
@@ -104,3 +118,61 @@ def test_a_cloudy_night_is_no_error_and_is_in_the_ledger(world: Path, tmp_path: 
     day = days_of(world)[29]
     row = next(r for r in open_store(tmp_path / "store.sqlite").ledger("tiny") if r.solar_day == day)
     assert (row.outcome, row.clear_pct, row.cloudy_pct) == ("monitored", 0.0, 100.0)
+
+
+class Killed(BaseException):
+    """The process dies here."""
+
+
+KILLS = [
+    (Store, "swap_chunk", 1), (Store, "swap_chunk", 2), (Store, "swap_sites", 1), (Store, "swap_sites", 4),
+    (Store, "note_night", 1), (StateFolder, "write_reference", 1), (StateFolder, "keep_only", 1), (run_module, "publish", 1),
+]  # fmt: skip
+"""Where the process dies: the class or module, what it was about to do, and for which time."""
+
+
+@pytest.mark.parametrize("kill", KILLS, ids=lambda k: f"{k[1]} {k[2]}")
+def test_a_run_that_was_killed_and_run_again_ends_as_one_that_was_not(
+    world: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kill: tuple[object, str, int]
+) -> None:
+    owner, name, time = kill
+    real, calls = getattr(owner, name), itertools.count(1)
+
+    def dies(*arguments: object, **options: object) -> object:
+        if next(calls) == time:
+            raise Killed
+        return real(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, dies)
+        with pytest.raises(Killed):
+            run(world, tmp_path)
+    run(world, tmp_path)
+    for path in sorted(whole.rglob("*.geojson")):
+        assert (tmp_path / path.relative_to(whole)).read_bytes() == path.read_bytes()
+    assert not open_store(tmp_path / "store.sqlite").broken_links()
+
+
+def test_a_state_folder_of_another_run_is_not_believed(world: Path, whole: Path, tmp_path: Path) -> None:
+    early = days_of(world)[24]
+    run(world, tmp_path, early)
+    references = sorted((tmp_path / "state").glob("*-reference-*.npz"))
+    assert references
+    for path in [*references, *tmp_path.glob("store.sqlite*")]:
+        path.unlink()
+    for path in references:
+        path.write_bytes(b"of another configuration")
+    run(world, tmp_path, early)
+    run(world, tmp_path)
+    assert (tmp_path / "alerts.geojson").read_bytes() == (whole / "alerts.geojson").read_bytes()
+
+
+def test_four_chunks_that_meet_in_the_pit_leave_no_seam(world: Path, whole: Path, tmp_path: Path) -> None:
+    cut = working_grid(read_area(world / "aoi.geojson"), 66)
+    assert sorted(c.shape for c in cut.chunks) == [(24, 20), (24, 20), (24, 28), (24, 28)]
+    run(world, tmp_path, chunk_px=66)
+    one, four = (json.loads((f / "alerts.geojson").read_text(encoding="utf-8"))["features"] for f in (whole, tmp_path))
+    assert len(one) == len(four) == 1
+    assert four[0]["geometry"] == one[0]["geometry"]
+    for name in ("site_id", "state", "likely_cause", "area_ha", "pond_ha", "first_detected_on", "last_clear_unchanged_on"):
+        assert four[0]["properties"][name] == one[0]["properties"][name], name

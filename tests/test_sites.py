@@ -3,26 +3,13 @@
 from datetime import date, timedelta
 
 import numpy as np
+from worlds import square, table
 
-from pipeline.monitor import PixelCode, day_number
+from pipeline.monitor import PixelCode
 from pipeline.sites import PixelTable, Site, SiteRules, advance, components, concatenate, outline, pixel_key
 
 RULES = SiteRules(mmu_ha=0.09, join_gap_px=1, max_extent_m=300)
 DAY = date(2024, 5, 1)
-
-
-def square(row: int, column: int, side: int, height: int | None = None) -> np.ndarray:
-    rows, columns = np.mgrid[row : row + (height or side), column : column + side]
-    return np.sort(pixel_key(rows.ravel(), columns.ravel()))
-
-
-def table(keys: np.ndarray, code: PixelCode = PixelCode.CONFIRMED, day: date = DAY) -> PixelTable:
-    n, when = len(keys), np.full(len(keys), day_number(day), np.uint16)
-    return PixelTable(
-        key=np.sort(keys), code=np.full(n, code, np.uint8), first_changed_on=when, last_unchanged_on=when - 10,
-        confirmed_on=when, last_changed_on=when, clear_looks=when, likeness=np.zeros((n, 9), np.uint8),
-        seen_as=np.zeros((n, 6), np.int16), before=np.zeros((n, 6), np.int16), near=np.zeros((n, 3), np.uint8),
-    )  # fmt: skip
 
 
 def step(sites: list[Site], pixels: PixelTable, days: int = 0) -> list[Site]:

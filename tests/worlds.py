@@ -10,6 +10,8 @@ from affine import Affine
 from shapely.geometry import box, mapping
 
 from pipeline import geo
+from pipeline.monitor import PixelCode, day_number
+from pipeline.sites import PixelTable, pixel_key
 
 EPSG, LEFT, TOP = 32720, 500_000.0, 9_000_000.0
 BANDS = ("blue", "green", "red", "nir", "swir16", "swir22")
@@ -98,3 +100,19 @@ def pit_in_forest(
         day = date(2024, 1, 1) + timedelta(days=12 * n)
         names.append(write_item(folder, day, image, offset=-0.1 if n >= offset_from else 0.0, cloud=cloud))
     return write_catalog(folder, names)
+
+
+def square(row: int, column: int, side: int, height: int | None = None) -> np.ndarray:
+    """Keys of a rectangle of pixels, sorted."""
+    rows, columns = np.mgrid[row : row + (height or side), column : column + side]
+    return np.sort(pixel_key(rows.ravel(), columns.ravel()))
+
+
+def table(keys: np.ndarray, code: PixelCode = PixelCode.CONFIRMED, day: date = date(2024, 5, 1)) -> PixelTable:
+    """Changed pixels that all began on one day."""
+    n, when = len(keys), np.full(len(keys), day_number(day), np.uint16)
+    return PixelTable(
+        key=np.sort(keys), code=np.full(n, code, np.uint8), first_changed_on=when, last_unchanged_on=when - 10,
+        confirmed_on=when, last_changed_on=when, clear_looks=when, likeness=np.zeros((n, 9), np.uint8),
+        seen_as=np.zeros((n, 6), np.int16), before=np.zeros((n, 6), np.int16), near=np.zeros((n, 3), np.uint8),
+    )  # fmt: skip

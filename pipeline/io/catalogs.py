@@ -6,7 +6,7 @@ An item that cannot be used is never dropped: it comes back as `Unusable` with t
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -104,7 +104,8 @@ def _api_items(catalog: str, collection: str, area: Area, start: date | None, un
     import pystac_client  # noqa: PLC0415 - half a second that a local catalogue need not pay
     from pystac_client.exceptions import APIError  # noqa: PLC0415
 
-    period = f"{start.isoformat() if start else '2015-06-23'}/{until.isoformat()}"
+    begin = (start - timedelta(days=1)).isoformat() if start else "2015-06-23"  # a solar day may begin on the UTC day before
+    period = f"{begin}/{until.isoformat()}"
     try:
         client = pystac_client.Client.open(catalog)
         search = client.search(collections=[collection], intersects=shapely.geometry.mapping(area.geometry), datetime=period)

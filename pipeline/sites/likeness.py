@@ -112,11 +112,11 @@ def likely_cause(features: np.ndarray, probability: float | None) -> str:
         return "mining" if probability >= high else "unclear"
     value = dict(zip(SITE_FEATURES, features, strict=True))
     rivals = {
+        "other_clearing": value["like_farm"] + value["like_clearing"] + value["like_bare"],
         "burn": value["like_burn"],
         "water": value["like_river"],
-        "other_clearing": value["like_farm"] + value["like_clearing"] + value["like_bare"],
     }
-    return max(sorted(rivals), key=lambda name: rivals[name])
+    return max(rivals, key=lambda name: rivals[name])  # the first where all are alike
 
 
 def change_hectares(pixels: PixelTable) -> dict[str, float]:

@@ -104,7 +104,8 @@ def _swap(work: ChunkWork, progress: Progress, day: date, rows: Sequence[LedgerR
     reference_file = None
     if progress.reference is not None and progress.reference_on is not None:
         reference_file = f"{work.chunk.id}-reference-{progress.reference_on:%Y%m%d}-{work.area.epoch}"
-        if not (work.states.path / f"{reference_file}.npz").exists():
+        held = work.store.chunk_states(work.area.aoi_id).get(work.chunk.id)
+        if held is None or held.reference_file != f"{reference_file}.npz":  # what the store does not name may be of another run
             work.states.write_reference(reference_file, progress.reference)
         reference_file += ".npz"
     swapped = ChunkState(day, state_file, reference_file, progress.reference_on)

@@ -68,7 +68,7 @@ def publish(work: Publication) -> Published:
     if work.has_pictures and work.config.delivery.has_map:
         write_map(work, published.alerts, published.disturbances)
     _write(work, "disturbances.geojson", published.disturbances)
-    _write(work, f"nights/{work.as_of.isoformat()}.geojson", published.changed)
+    _write(work, f"nights/{work.as_of.isoformat()}.geojson", published.changed, previous_as_of=_text(work.previous_as_of))
     write_whole(work.out / "report.md", _report(work, published))
     _write(work, "alerts.geojson", published.alerts)
     return published
@@ -86,15 +86,19 @@ def manifest_of(work: Publication) -> Mapping[str, object]:
         "software": f"overburden {__version__}",
         "model_id": work.model.id,
         "config_digest": work.config_digest,
-        "previous_as_of": work.previous_as_of.isoformat() if work.previous_as_of else None,
         "cadastre": [s.as_object() for s in work.snapshots],
         "is_simulated": work.area.is_simulated,
     }
 
 
-def _write(work: Publication, name: str, alerts: Sequence[Alert]) -> None:
-    """Write one GeoJSON file."""
-    text = feature_collection(alerts, aoi_id=work.area.id, as_of=work.as_of, manifest=manifest_of(work))
+def _text(day: date | None) -> str | None:
+    """ISO date."""
+    return day.isoformat() if day else None
+
+
+def _write(work: Publication, name: str, alerts: Sequence[Alert], **news: object) -> None:
+    """Write one GeoJSON file; `news` is what its manifest says besides, which depends on the nights before."""
+    text = feature_collection(alerts, aoi_id=work.area.id, as_of=work.as_of, manifest={**manifest_of(work), **news})
     write_whole(work.out / name, text)
 
 

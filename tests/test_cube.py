@@ -1,0 +1,112 @@
+"""Clear mask by eye, ground that is flagged as cloud, and the contract of a cube."""
+
+from datetime import date
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from worlds import BANDS, FOREST, POND, SPOIL
+
+from pipeline.cube import CLOUDY, SceneClass, bands_of, check_cube, clear_mask, doubtful_mask, make_cube
+from pipeline.errors import CubeContractError
+
+CLOUD, VEGETATION = SceneClass.CLOUD_HIGH, SceneClass.VEGETATION
+
+
+def picture(*rows: str) -> np.ndarray:
+    """`#` is True."""
+    return np.array([[c == "#" for c in row] for row in rows])
+
+
+def scl_of(cloud: np.ndarray) -> np.ndarray:
+    return np.where(cloud, CLOUD, VEGETATION).astype("u1")
+
+
+def test_a_cloud_grows_by_a_disk() -> None:
+    cloud = picture(".......", ".......", "..###..", "..###..", "..###..", ".......", ".......")
+    expected = picture("#.....#", ".......", ".......", ".......", ".......", ".......", "#.....#")
+    assert (clear_mask(scl_of(cloud), np.ones((7, 7), bool), 2) == expected).all()
+
+
+def test_a_speck_stays_a_speck() -> None:
+    cloud = picture(".....", "..#..", "..#..", ".....", ".....")
+    assert (clear_mask(scl_of(cloud), np.ones((5, 5), bool), 2) == ~cloud).all()
+
+
+def test_without_data_nothing_is_clear() -> None:
+    assert not clear_mask(np.full((2, 2), VEGETATION, "u1"), np.zeros((2, 2), bool)).any()
+
+
+SEEN = {
+    SceneClass.NO_DATA: False, SceneClass.SATURATED: False, SceneClass.DARK_AREA: True, SceneClass.CLOUD_SHADOW: False,
+    SceneClass.VEGETATION: True, SceneClass.NOT_VEGETATED: True, SceneClass.WATER: True, SceneClass.UNCLASSIFIED: True,
+    SceneClass.CLOUD_MEDIUM: False, SceneClass.CLOUD_HIGH: False, SceneClass.THIN_CIRRUS: False, SceneClass.SNOW: False,
+}  # fmt: skip
+
+
+def test_every_scene_class_is_clear_or_not() -> None:
+    assert set(SEEN) == set(SceneClass)
+    found = clear_mask(np.array([[*SEEN]], "u1"), np.ones((1, len(SEEN)), bool), 0)
+    assert found[0].tolist() == list(SEEN.values())
+
+
+@given(arrays("u1", (9, 9), elements=st.integers(0, 11)), st.integers(0, 4))
+def test_a_wider_dilation_never_clears_a_pixel(scl: np.ndarray, radius: int) -> None:
+    data = np.ones(scl.shape, bool)
+    narrow, wide = clear_mask(scl, data, radius), clear_mask(scl, data, radius + 1)
+    assert not (wide & ~narrow).any()
+    assert not narrow[np.isin(scl, CLOUDY)].any()
+
+
+def pixel(*values: float) -> dict[str, np.ndarray]:
+    return {name: np.array([[value]], np.float32) for name, value in zip(BANDS, values, strict=True)}
+
+
+THICK_CLOUD = (0.45, 0.45, 0.46, 0.50, 0.40, 0.33)
+SHADOWED_FOREST = (0.01, 0.015, 0.01, 0.08, 0.05, 0.02)
+
+
+@pytest.mark.parametrize(
+    ("ground", "is_doubtful"),
+    [(POND, True), (SPOIL, True), (THICK_CLOUD, False), (FOREST, False), (SHADOWED_FOREST, False)],
+    ids=["turbid pond", "spoil", "thick cloud", "forest under a cloud flag", "forest in shadow"],
+)
+def test_a_cloud_flag_is_doubted_over_bare_ground_and_turbid_water_only(ground: tuple, is_doubtful: bool) -> None:
+    for flag in CLOUDY:
+        assert bool(doubtful_mask(np.full((1, 1), flag, "u1"), pixel(*ground))[0, 0]) is is_doubtful
+    assert not doubtful_mask(np.full((1, 1), VEGETATION, "u1"), pixel(*ground)).any()
+
+
+def cube_of(days: int = 2, **changes: np.ndarray) -> xr.Dataset:
+    layers = {b: np.full((days, 3, 4), v, np.float32) for b, v in zip(BANDS, FOREST, strict=True)}
+    dates = [date(2024, 1, 1 + n) for n in range(days)]
+    return make_cube(dates, {**layers, **changes}, np.full((days, 3, 4), VEGETATION, "u1"))
+
+
+def test_a_pixel_without_a_number_in_one_band_is_not_clear() -> None:
+    red = np.full((2, 3, 4), 0.03, np.float32)
+    red[1, 2, 3] = np.nan
+    clear = cube_of(red=red)["clear"].values
+    assert clear.sum() == clear.size - 1
+    assert not clear[1, 2, 3]
+
+
+def test_a_cube_may_lack_the_second_short_wave_band_only() -> None:
+    cube = cube_of()
+    check_cube(cube.drop_vars("swir22"))
+    assert "swir22" not in bands_of(cube.drop_vars("swir22"), 0)
+    with pytest.raises(CubeContractError, match="expected nir"):
+        check_cube(cube.drop_vars("nir"))
+
+
+def test_numbers_are_no_reflectance() -> None:
+    with pytest.raises(CubeContractError, match="float32 reflectance, not numbers"):
+        cube_of(nir=np.full((2, 3, 4), 3000, "u2"))
+
+
+def test_turned_axes_are_refused() -> None:
+    with pytest.raises(CubeContractError, match="found dims"):
+        check_cube(cube_of().transpose("y", "x", "time"))

@@ -1,0 +1,76 @@
+"""The feature table in its order, the gate, haze and the two signs."""
+
+import numpy as np
+import pytest
+from worlds import BANDS, FOREST, POND, SPOIL
+
+from pipeline.features import FEATURE_ORDER, feature_table, gate, haze, signs_of, vegetation_anomaly
+
+BURNT = (0.03, 0.04, 0.045, 0.12, 0.16, 0.14)
+VEILED = tuple(v + d for v, d in zip(FOREST, (0.06, 0.055, 0.05, 0.03, 0.02, 0.01), strict=True))
+
+
+def column(values: tuple[float, ...]) -> np.ndarray:
+    return np.array(values, np.float32)[:, None]
+
+
+def by_band(values: tuple[float, ...]) -> dict[str, np.ndarray]:
+    return dict(zip(BANDS, column(values), strict=True))
+
+
+def row_of(now: tuple[float, ...], before: tuple[float, ...]) -> dict[str, float]:
+    return dict(zip(FEATURE_ORDER, feature_table(column(now), column(before))[0].tolist(), strict=True))
+
+
+def test_a_row_holds_what_its_columns_say() -> None:
+    row = row_of(SPOIL, FOREST)
+    assert [row[f"current_{b}"] for b in BANDS] == pytest.approx(SPOIL)
+    assert [row[f"reference_{b}"] for b in BANDS] == pytest.approx(FOREST)
+    now, before = (0.292 - 0.198) / (0.292 + 0.198), (0.300 - 0.027) / (0.300 + 0.027)
+    assert row["current_ndvi"] == pytest.approx(now, rel=1e-5)
+    assert row["change_ndvi"] == pytest.approx(now - before, rel=1e-5)
+    assert len(set(FEATURE_ORDER)) == len(FEATURE_ORDER) == 24
+
+
+def test_a_missing_band_is_missing_and_not_zero() -> None:
+    row = row_of((*FOREST[:5], np.nan), (*FOREST[:5], np.nan))
+    assert {name for name, value in row.items() if np.isnan(value)} == {
+        "current_swir22", "reference_swir22", "current_nbr", "change_nbr",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("now", "passes"), [(FOREST, False), (SPOIL, True), (POND, True), (BURNT, True)])
+def test_the_gate_lets_change_through(now: tuple, passes: bool) -> None:
+    assert gate(by_band(now), by_band(FOREST)).item() is passes
+
+
+def test_the_gate_is_higher_where_vegetation_varies_by_itself() -> None:
+    browner = (*FOREST[:2], 0.055, 0.270, *FOREST[4:])  # NDVI 0.83 -> 0.66
+    assert gate(by_band(browner), by_band(FOREST)).item()
+    assert not gate(by_band(browner), by_band(FOREST), 0.1).item()
+
+
+def test_nothing_is_gated_where_nothing_is_known() -> None:
+    assert not gate(by_band(SPOIL), by_band((np.nan,) * 6)).any()
+
+
+@pytest.mark.parametrize(("now", "is_veiled"), [(FOREST, False), (SPOIL, False), (POND, False), (VEILED, True)])
+def test_haze_is_blue(now: tuple, is_veiled: bool) -> None:
+    assert haze(by_band(now), by_band(FOREST)).item() is is_veiled
+
+
+def test_two_signs_that_do_not_follow_from_each_other() -> None:
+    leafless = (0.03, 0.05, 0.055, 0.12, 0.165, 0.08)
+    pairs = [(FOREST, FOREST), (leafless, FOREST), (POND, SPOIL), (SPOIL, FOREST)]
+    table = np.concatenate([feature_table(column(a), column(b)) for a, b in pairs])
+    table[1, FEATURE_ORDER.index("change_bsi")] = 0.0
+    assert signs_of(table).tolist() == [0, 1, 2, 3]
+
+
+def test_the_anomaly_is_one_half_at_a_tenth_below_the_floor() -> None:
+    found = vegetation_anomaly(np.array([0.8, 0.7, 0.65, 0.2, 0.2]), np.array([0.8, 0.8, 0.8, 0.8, np.nan]))
+    assert found[1] == pytest.approx(0.5)
+    assert found[2] == pytest.approx(0.9, abs=0.01)
+    assert found[3] > 0.999
+    assert found[4] == 0.0
+    assert (np.diff(found[:4]) > 0).all()

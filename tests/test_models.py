@@ -1,0 +1,111 @@
+"""Models: what was saved is loaded, and whatever does not fit is refused."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sklearn
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from pipeline.change import PixelClass, classify
+from pipeline.errors import ModelMismatchError
+from pipeline.features import FEATURE_ORDER
+from pipeline.io import models
+from pipeline.io.models import default_model, load_model, save_model
+from pipeline.sites import SITE_FEATURES, SiteModel
+
+ROWS = np.random.default_rng(0).normal(size=(60, len(FEATURE_ORDER))).astype(np.float32)
+LABELS = np.where(ROWS[:, 0] > 0, PixelClass.BARE, PixelClass.STABLE).astype(int)
+SITE = SiteModel(
+    *(tuple(float(n + k) for n in range(len(SITE_FEATURES))) for k in (0, 1, 2)), intercept=0.5, slope=0.9, shift=-0.1
+)
+
+
+@pytest.fixture(scope="module")
+def estimator() -> HistGradientBoostingClassifier:
+    return HistGradientBoostingClassifier(max_iter=5, random_state=0).fit(ROWS, LABELS)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, estimator: HistGradientBoostingClassifier) -> Path:
+    path = tmp_path / "tiny" / "0.1.0"
+    save_model(path, estimator, SITE, {"licence": "Apache-2.0"})
+    return path
+
+
+def edit(folder: Path, **changes: object) -> None:
+    path = folder / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}), encoding="utf-8")
+
+
+def test_a_model_comes_back_as_it_went(folder: Path, estimator: HistGradientBoostingClassifier) -> None:
+    model = load_model(folder)
+    assert model.site == SITE
+    assert model.id.startswith("tiny/0.1.0+")
+    assert model.manifest["licence"] == "Apache-2.0"
+    assert np.array_equal(model.estimator.predict_proba(ROWS), estimator.predict_proba(ROWS))
+    assert classify(model.estimator, ROWS).probabilities.sum(axis=1) == pytest.approx(np.ones(60), abs=1e-5)
+
+
+def test_another_feature_order_is_refused(folder: Path) -> None:
+    edit(folder, feature_order=[*FEATURE_ORDER[1:], FEATURE_ORDER[0]])
+    with pytest.raises(ModelMismatchError, match="found feature_order"):
+        load_model(folder)
+
+
+def test_another_scikit_learn_is_refused_and_its_patches_are_not(folder: Path) -> None:
+    major, minor = sklearn.__version__.split(".")[:2]
+    edit(folder, sklearn_version=f"{major}.{minor}.99")
+    load_model(folder)
+    edit(folder, sklearn_version=f"{major}.{int(minor) + 1}.0")
+    with pytest.raises(ModelMismatchError, match=rf"trained with scikit-learn {major}\.{int(minor) + 1}\.0"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("name", ["pixel.skops", "site.json"])
+def test_a_changed_file_is_refused(folder: Path, name: str) -> None:
+    data = (folder / name).read_bytes()
+    (folder / name).write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(ModelMismatchError, match=rf"{name}: found SHA-256 \w+, expected \w+.*restore"):
+        load_model(folder)
+    (folder / name).unlink()
+    with pytest.raises(ModelMismatchError, match=f"{name}: found SHA-256 no file"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "[]"])
+def test_a_manifest_that_is_none_is_refused(folder: Path, text: str) -> None:
+    (folder / "manifest.json").write_text(text, encoding="utf-8")
+    with pytest.raises(ModelMismatchError, match="expected the manifest of a model"):
+        load_model(folder)
+
+
+def strange(rows: np.ndarray) -> np.ndarray:
+    return rows
+
+
+def test_a_model_with_code_of_its_own_is_refused(tmp_path: Path) -> None:
+    own = make_pipeline(FunctionTransformer(strange), LogisticRegression()).fit(ROWS, LABELS)
+    save_model(tmp_path / "own" / "1.0.0", own, SITE, {})
+    with pytest.raises(ModelMismatchError, match=r"found types .*strange.*expected scikit-learn's"):
+        load_model(tmp_path / "own" / "1.0.0")
+
+
+def test_the_newest_version_is_the_default(
+    tmp_path: Path, estimator: HistGradientBoostingClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "models_folder", lambda: tmp_path)
+    with pytest.raises(ModelMismatchError, match="overburden train"):
+        default_model()
+    for version in ("0.9.0", "0.10.0", "0.2.0"):
+        save_model(tmp_path / models.DEFAULT_NAME / version, estimator, SITE, {})
+    (tmp_path / models.DEFAULT_NAME / "1.0.0").mkdir()  # nothing in it yet
+    assert default_model().name == "0.10.0"
+
+
+def test_the_model_that_comes_with_the_code_fits_it() -> None:
+    assert load_model(default_model()).id.startswith(models.DEFAULT_NAME)
