@@ -101,7 +101,7 @@ def test_the_newest_version_is_the_default(
     monkeypatch.setattr(models, "models_folder", lambda: tmp_path)
     with pytest.raises(ModelMismatchError, match="overburden train"):
         default_model()
-    for version in ("0.9.0", "0.10.0", "0.2.0"):
+    for version in ("0.9.0", "0.10.0", "0.2.0", "draft", "0.10.0.rc1"):
         save_model(tmp_path / models.DEFAULT_NAME / version, estimator, SITE, {})
     (tmp_path / models.DEFAULT_NAME / "1.0.0").mkdir()  # nothing in it yet
     assert default_model().name == "0.10.0"
@@ -109,3 +109,14 @@ def test_the_newest_version_is_the_default(
 
 def test_the_model_that_comes_with_the_code_fits_it() -> None:
     assert load_model(default_model()).id.startswith(models.DEFAULT_NAME)
+
+
+def test_the_same_training_gives_the_same_bytes_and_id(tmp_path: Path) -> None:
+    ids, stored = [], []
+    for name in ("a", "b"):
+        fitted = HistGradientBoostingClassifier(max_iter=5, random_state=0).fit(ROWS, LABELS)
+        folder = tmp_path / name / "tiny" / "0.1.0"
+        ids.append(save_model(folder, fitted, SITE, {}))
+        stored.append((folder / "pixel.skops").read_bytes())
+    assert stored[0] == stored[1]
+    assert ids[0] == ids[1]

@@ -4,6 +4,7 @@ Loading refuses a mismatch of feature order, scikit-learn version or checksum. T
 runs no code of the file and names every type in it.
 """
 
+import io
 import json
 import warnings
 import zipfile
@@ -11,6 +12,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from packaging.version import InvalidVersion, Version
+from threadpoolctl import ThreadpoolController
 
 from pipeline.change import PixelClass, PixelEstimator
 from pipeline.errors import ModelMismatchError
@@ -26,6 +31,24 @@ LANDSCAPES = ("humid_forest", "dry_forest", "savanna")
 figures are not measured yet, and the card says so."""
 TRUSTED_PREFIXES = ("sklearn.", "numpy.", "scipy.")
 """Packages whose types an estimator may hold."""
+
+
+class OneThread:
+    """An estimator that scores on the calling thread alone.
+
+    A night scores thousands of small tables. The workers of OpenMP spin between them, and where the machine has other
+    work each table then waits for all of them; chunks side by side use the cores better.
+    """
+
+    def __init__(self, estimator: PixelEstimator) -> None:
+        self.classes_ = estimator.classes_
+        self._estimator = estimator
+        self._threads = ThreadpoolController()
+
+    def predict_proba(self, features: np.ndarray) -> np.ndarray:
+        """Return probabilities (n, class) in the order of `classes_`."""
+        with self._threads.limit(limits=1, user_api="openmp"):
+            return self._estimator.predict_proba(features)
 
 
 @dataclass(frozen=True)
@@ -58,7 +81,15 @@ def default_model() -> Path:
         raise ModelMismatchError(
             f"{folder}: found no model, expected <version>/{MANIFEST_FILE}; run `overburden train`, or name a model"
         )
-    return max(versions, key=lambda p: [int(n) for n in p.name.split(".")])
+    return max(versions, key=_version_key)
+
+
+def _version_key(folder: Path) -> Version:
+    """Version of a model's folder, as packages order them; a name that is none comes before all."""
+    try:
+        return Version(folder.name)
+    except InvalidVersion:
+        return Version("0.dev0")
 
 
 def save_model(folder: Path, estimator: object, site: SiteModel, facts: Mapping[str, object]) -> str:
@@ -66,7 +97,7 @@ def save_model(folder: Path, estimator: object, site: SiteModel, facts: Mapping[
     import sklearn  # noqa: PLC0415
     from skops.io import dumps  # noqa: PLC0415
 
-    write_whole(folder / ESTIMATOR_FILE, dumps(estimator, compression=zipfile.ZIP_DEFLATED, compresslevel=9))
+    write_whole(folder / ESTIMATOR_FILE, stable_archive(dumps(estimator)))
     write_whole(folder / SITE_FILE, json.dumps(asdict(site), indent=1) + "\n")
     manifest = {
         "name": folder.parent.name,
@@ -81,6 +112,42 @@ def save_model(folder: Path, estimator: object, site: SiteModel, facts: Mapping[
     }
     write_whole(folder / MANIFEST_FILE, json.dumps(manifest, indent=1) + "\n")
     return _model_id(manifest)
+
+
+def stable_archive(archive: bytes) -> bytes:
+    """Return a skops archive with the same content in the same bytes whenever it is made.
+
+    skops names objects and files by memory address and notes the time; here ids count up by first appearance, names are
+    sorted and no clock is kept, so that the same training gives the same model id.
+    """
+    with zipfile.ZipFile(io.BytesIO(archive)) as source:
+        content = {name: source.read(name) for name in source.namelist()}
+    files: dict[str, str] = {}
+    schema = _renumbered(json.loads(content.pop("schema.json")), {}, files)
+    named = {files.get(name, name): data for name, data in content.items()}
+    named["schema.json"] = json.dumps(schema, indent=1).encode()
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as target:
+        for name, data in sorted(named.items()):
+            target.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED, 9)
+    return out.getvalue()
+
+
+def _renumbered(node: object, numbers: dict[int, int], files: dict[str, str]) -> object:
+    """A schema with its ids and file names numbered by first appearance; fills both tables."""
+    if isinstance(node, list):
+        return [_renumbered(item, numbers, files) for item in node]
+    if not isinstance(node, dict):
+        return node
+    plain: dict[str, object] = {}
+    for key, value in node.items():
+        if key == "__id__":
+            plain[key] = numbers.setdefault(value, len(numbers) + 1)
+        elif key == "file" and isinstance(value, str):
+            plain[key] = files.setdefault(value, f"{len(files) + 1}{Path(value).suffix}")
+        else:
+            plain[key] = _renumbered(value, numbers, files)
+    return plain
 
 
 def _model_id(manifest: Mapping[str, object]) -> str:
@@ -152,4 +219,4 @@ def load_model(folder: Path) -> Model:
     site: dict[str, Any] = json.loads((folder / SITE_FILE).read_text(encoding="utf-8"))
     plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in site.items()}
     model = SiteModel(**plain)
-    return Model(_model_id(manifest), estimator, model, manifest)
+    return Model(_model_id(manifest), OneThread(estimator), model, manifest)
