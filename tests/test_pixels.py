@@ -125,3 +125,14 @@ def test_a_scene_of_zeros_fails_and_the_others_make_the_cube(tmp_path: Path) -> 
     assert cube["time"].dt.day.values.tolist() == [1, 3]
     assert cube["red"].values[1] == pytest.approx(ramp()[2], abs=1e-6)
     assert read_cube(days[1:2], grid()) is None
+
+
+@pytest.mark.parametrize("columns", [SIZE, 5, 2])
+def test_where_the_ground_is_cut_does_not_change_what_is_clear(tmp_path: Path, columns: int) -> None:
+    cloud = np.zeros((SIZE, SIZE), bool)
+    cloud[3:8, 4:8] = True  # every cut meets it
+    day = acquisitions(tmp_path, [write_item(tmp_path, DAY, ramp(), cloud=cloud)])[0]
+    whole = read_acquisition(day, grid())[0]
+    parts = [read_acquisition(day, grid(0, c, SIZE, min(columns, SIZE - c)))[0] for c in range(0, SIZE, columns)]
+    assert np.array_equal(np.concatenate([p["clear"].values for p in parts if p is not None], axis=2), whole["clear"].values)
+    assert not whole["clear"].values[0, 3:8, 3].any()

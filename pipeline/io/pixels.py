@@ -44,13 +44,28 @@ def _read_band(href: str, grid: GeoBox, *, is_classes: bool, nodata: int) -> np.
     with rasterio.Env(**GDAL_SETTINGS), rasterio.open(href) as source:
         window = _aligned_window(source, grid)
         if window is not None:
-            return source.read(1, window=window, boundless=True, fill_value=nodata)
+            return _read_window(source, window, nodata)
         resampling = Resampling.nearest if is_classes else Resampling.bilinear
         with WarpedVRT(
             source, crs=f"EPSG:{grid.crs.to_epsg()}", transform=grid.affine, height=grid.shape[0], width=grid.shape[1],
             resampling=resampling, src_nodata=nodata, nodata=nodata,
         ) as warped:  # fmt: skip
             return warped.read(1)
+
+
+def _read_window(source: rasterio.DatasetReader, window: Window, nodata: int) -> np.ndarray:
+    """Numbers of a window that may reach past the file; `nodata` there.
+
+    rasterio's own reading past the edge goes through a virtual warp, which costs as much again as the decoding.
+    """
+    top, left = max(window.row_off, 0), max(window.col_off, 0)
+    bottom = min(window.row_off + window.height, source.height)
+    right = min(window.col_off + window.width, source.width)
+    out = np.full((window.height, window.width), nodata, source.dtypes[0])
+    if top < bottom and left < right:
+        rows, columns = (slice(a - o, b - o) for a, b, o in ((top, bottom, window.row_off), (left, right, window.col_off)))
+        out[rows, columns] = source.read(1, window=Window(left, top, right - left, bottom - top))
+    return out
 
 
 def read_scene(scene: Scene, grid: GeoBox) -> dict[str, np.ndarray]:
@@ -83,14 +98,17 @@ def read_acquisition(
 
     Scenes are merged in their order; where they overlap the first one with data counts. A scene that cannot be read, or
     whose footprint covers the grid but which holds nothing but no-data there, fails with its named error and the others
-    are used.
+    are used. More than the grid is read, so that clouds beyond its edge grow into it: where chunks are cut does not
+    change what is clear.
     """
+    margin = dilation_px + 2
+    wide = grid.pad(margin)
     merged: dict[str, np.ndarray] = {}
     failed: dict[str, SceneError] = {}
-    taken = np.zeros(grid.shape, bool)
+    taken = np.zeros(wide.shape, bool)
     for scene in acquisition.scenes:
         try:
-            layers = _whole_scene(scene, grid)
+            layers = _whole_scene(scene, wide, grid)
         except SceneError as error:
             failed[scene.id] = error
             continue
@@ -100,12 +118,14 @@ def read_acquisition(
     if not merged:
         return None, failed
     reflectance = {b: merged[b][None] for b in BANDS if b in merged}
-    return make_cube([acquisition.solar_day], reflectance, merged[SCL][None], dilation_px), failed
+    cube = make_cube([acquisition.solar_day], reflectance, merged[SCL][None], dilation_px)
+    inner = slice(margin, -margin)
+    return cube.isel(y=inner, x=inner), failed
 
 
-def _whole_scene(scene: Scene, grid: GeoBox) -> dict[str, np.ndarray]:
-    """The layers of a scene; `SceneEmptyError` where its footprint promises data and there is none."""
-    layers = read_scene(scene, grid)
+def _whole_scene(scene: Scene, wide: GeoBox, grid: GeoBox) -> dict[str, np.ndarray]:
+    """The layers of a scene; `SceneEmptyError` where its footprint promises data of the grid and there is none."""
+    layers = read_scene(scene, wide)
     if not any(np.isfinite(layers[b]).any() for b in BANDS if b in layers) and _covers(scene, grid):
         raise SceneEmptyError(
             f"scene {scene.id}: found no pixel with data although its footprint covers the area; expected numbers "

@@ -27,8 +27,8 @@ from pipeline.scenes import BANDS, SCL, Acquisition, Scene
 from pipeline.sites import PixelTable, pixel_key
 
 LOG = logging.getLogger(__name__)
-STRIP_ROWS = 256
-"""Rows of a chunk whose whole past is in memory at once when the reference is fitted."""
+STRIP_LOOKS = 16_000_000
+"""Pixels times dates that are in memory at once when the reference is fitted: about half a gigabyte."""
 LEAF_OFF_NDVI = 0.55
 """Where the NDVI that is still usual for the month is lower, leaf fall, drought or old bare ground hides a clearing: the
 look says nothing."""
@@ -228,9 +228,10 @@ def _fit(work: ChunkWork, start: date, until: date) -> Reference | None:
     """Reference of the looks in [start, until], strip by strip; None where nothing could be read."""
     past = [a for a in work.acquisitions if start <= a.solar_day <= until]
     box = work.chunk.geobox
+    rows = max(1, STRIP_LOOKS // (box.shape[1] * max(len(past), 1)))
     strips = []
-    for top in range(0, box.shape[0], STRIP_ROWS):
-        strip: GeoBox = box[top : min(top + STRIP_ROWS, box.shape[0]), :]
+    for top in range(0, box.shape[0], rows):
+        strip: GeoBox = box[top : min(top + rows, box.shape[0]), :]
         cube = read_cube(past, strip, dilation_px=work.config.cube.cloud_dilation_px)
         if cube is None:
             return None
