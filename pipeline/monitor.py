@@ -25,7 +25,7 @@ class PixelCode(IntEnum):
     FIRST = 1
     """One look showed change."""
     PROVISIONAL = 2
-    """Probably changed."""
+    """Probably changed: two looks by two independent signs, not yet sure enough."""
     CONFIRMED = 3
     """Changed on two or more clear looks of different days, by two independent signs."""
     FINISHED = 4
@@ -206,7 +206,7 @@ def _recode(state: PixelState, clear: np.ndarray, changed: np.ndarray, day: date
     open_ = (was < PixelCode.CONFIRMED) & clear
     enough = (state.changed_looks >= rules.looks_to_confirm) & (state.signs == 3)
     confirmed = open_ & (state.log_odds >= rules.confirmed) & enough
-    provisional = open_ & ~confirmed & (state.log_odds >= rules.provisional) & (state.changed_looks >= 2)
+    provisional = open_ & ~confirmed & (state.log_odds >= rules.provisional) & enough
     first = open_ & ~confirmed & ~provisional & (state.log_odds >= rules.first) & (state.changed_looks >= 1)
     cleared = open_ & ~changed & (state.log_odds <= rules.cleared)
     code = was.copy()

@@ -59,11 +59,11 @@ def test_the_dates_bound_the_beginning() -> None:
     assert day_of(state.confirmed_on[0, 0]) == date(2024, 2, 10)
 
 
-def test_without_the_second_sign_nothing_is_confirmed() -> None:
+def test_without_the_second_sign_nothing_gets_past_the_first_look() -> None:
     state = empty_state((1, 1))
     for n in range(6):
         state = look(state, [CHANGED], n, signs=1)
-    assert state.code[0, 0] == PixelCode.PROVISIONAL
+    assert state.code[0, 0] == PixelCode.FIRST
 
 
 def test_what_is_not_seen_keeps_its_state() -> None:

@@ -1,12 +1,14 @@
 """Identity of sites: grown, met, absorbed, cut, and never a rim."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
 from worlds import square, table
 
-from pipeline.monitor import PixelCode
+from pipeline.monitor import PixelCode, day_number
 from pipeline.sites import PixelTable, Site, SiteRules, advance, components, concatenate, outline, pixel_key
+from pipeline.sites.pixels import within
 
 RULES = SiteRules(mmu_ha=0.09, join_gap_px=1, max_extent_m=300)
 DAY = date(2024, 5, 1)
@@ -80,3 +82,16 @@ def test_an_outline_has_the_area_of_its_pixels() -> None:
     assert shape.is_valid
     assert shape.area == 24 * 100
     assert shape.bounds == (-30.0, -20.0, 20.0, 30.0)
+
+
+def test_a_few_pixels_that_changed_before_do_not_date_the_site() -> None:
+    pixels = table(square(0, 0, 8))
+    early = within(square(0, 0, 3), pixels.key)
+    first = pixels.first_changed_on.copy()
+    first[early] = day_number(DAY - timedelta(days=50))
+    few = step([], replace(pixels, first_changed_on=first))[0]
+    assert few.first_detected_on == DAY  # 9 of 64 pixels
+    half = within(square(0, 0, 8, 4), pixels.key)
+    first[half] = day_number(DAY - timedelta(days=50))
+    many = step([], replace(pixels, first_changed_on=first))[0]
+    assert many.first_detected_on == DAY - timedelta(days=50)

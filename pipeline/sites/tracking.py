@@ -29,6 +29,9 @@ CONTACT_SHARE = 1.0
 """Share of a piece of new ground's width (the root of its pixels) along which it must touch a site to belong to it.
 Ground that spreads around a pit touches it along twice its width; a clearing that meets it at a corner does not."""
 
+BEGUN_SHARE = 0.25
+"""Share of a site's first pixels that had changed on the day from which it is dated."""
+
 
 @dataclass(frozen=True, slots=True)
 class SiteRules:
@@ -54,7 +57,7 @@ class Site:
     grown_on: date
     """Day on which ground was last added."""
     first_detected_on: date
-    """First clear look that showed the change: the day that a tenth of its first pixels had reached."""
+    """First clear look that showed the change on a quarter of its first ground: see `_began`."""
     last_unchanged_on: date | None
     """Last clear look before that on which its first pixels were unchanged; None where there was none."""
     growth: tuple[tuple[date, int], ...]
@@ -149,18 +152,28 @@ def _attach(
     return grown, left
 
 
-def _open(keys: np.ndarray, pixels: PixelTable, area_id: str, day: date) -> Site:
+def _began(keys: np.ndarray, first: np.ndarray, rules: SiteRules) -> int:
+    """Day number on which a quarter of changed pixels, half a minimum mapping unit and three pixels wide, had changed.
+
+    A few pixels that changed long before, noise or the rim of a neighbour, do not date the rest.
+    """
+    enough = max(rules.mmu_ha / 2, BEGUN_SHARE * len(keys) * PIXEL_HA)
+    days = np.unique(first)
+    return int(next((day for day in days if has_body(keys[first <= day], replace(rules, mmu_ha=enough))), days[-1]))
+
+
+def _open(keys: np.ndarray, pixels: PixelTable, area_id: str, day: date, rules: SiteRules) -> Site:
     """A new site of pixels, with the dates that bound its beginning."""
     rows = within(keys, pixels.key)
     first, before = pixels.first_changed_on[rows], pixels.last_unchanged_on[rows]
-    began = np.sort(first)[len(first) // 10]
+    began = _began(keys, first, rules)
     known = before[(before > 0) & (before < began)]
     return Site(
         id=_new_id(area_id, keys, day),
         keys=keys,
         opened_on=day,
         grown_on=day,
-        first_detected_on=day_of(int(began)) or day,
+        first_detected_on=day_of(began) or day,
         last_unchanged_on=day_of(int(known.max())) if len(known) else None,
         growth=((day, len(keys)),),
     )
@@ -174,7 +187,7 @@ def _found(left: Sequence[np.ndarray], pixels: PixelTable, area_id: str, day: da
     label = components(keys, rules.join_gap_px)
     parts = (keys[label == k] for k in range(int(label.max()) + 1))
     pieces = (piece for part in parts for piece in _cut_to_extent(part, rules))
-    return [_open(piece, pixels, area_id, day) for piece in pieces if has_body(piece, rules)]
+    return [_open(piece, pixels, area_id, day, rules) for piece in pieces if has_body(piece, rules)]
 
 
 def _cut_to_extent(keys: np.ndarray, rules: SiteRules) -> list[np.ndarray]:
