@@ -54,5 +54,8 @@ lock:
 	uv pip compile --group dev -c requirements/runtime.lock --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements/dev.lock
 	uv pip compile requirements/demo-data.in --no-deps --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements/demo-data.lock
 
+bench: $(VENV)/.runtime
+	$(BIN)/python benchmarks/held_out_replay.py
+
 clean:
 	rm -rf out build dist .mypy_cache .ruff_cache .pytest_cache
