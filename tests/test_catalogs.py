@@ -5,15 +5,12 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
-import pystac_client
 import pytest
-from pystac_client.exceptions import APIError
 from shapely.affinity import translate
-from shapely.geometry import mapping
 from worlds import BANDS, footprint, ground, write_aoi, write_catalog, write_item
 
 from pipeline.aoi import Area
-from pipeline.errors import AoiOutsideScenesError, CatalogEmptyError, CatalogUnreadableError, PipelineError
+from pipeline.errors import AoiOutsideScenesError, CatalogUnreadableError
 from pipeline.io.areas import read_area
 from pipeline.io.catalogs import ASSET_NAMES, Unusable, find_scenes, scene_from_item
 from pipeline.scenes import Radiometry, Scene
@@ -182,45 +179,3 @@ def test_an_item_is_no_catalogue(tmp_path: Path, area: Area, names: list[str]) -
 
 
 # --- a STAC API, which is asked once and never reached here ---------------------------------------------------------------
-
-
-class Api:
-    """A catalogue that remembers what it was asked."""
-
-    def __init__(self, items: list[dict]) -> None:
-        self.items, self.asked = items, {}
-
-    def search(self, **asked: object) -> "Api":
-        self.asked = asked
-        return self
-
-    def items_as_dicts(self) -> list[dict]:
-        return self.items
-
-
-def test_an_api_is_asked_for_the_area_and_gives_the_same_scenes(
-    tmp_path: Path, catalog: Path, area: Area, names: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    api = Api([item_of(tmp_path, name) for name in names])
-    monkeypatch.setattr(pystac_client.Client, "open", lambda _: api)
-    scenes, unusable = find("https://example.org/v1", area, DAYS[1], start=DAYS[1])
-    assert unusable == []
-    assert [s.id for s in scenes] == [names[1]]
-    assert api.asked["collections"] == ["sentinel-2-l2a"]
-    assert api.asked["intersects"] == mapping(area.geometry)
-    begin, end = str(api.asked["datetime"]).split("/")
-    assert begin < DAYS[1].isoformat()  # a solar day in the far east begins on the day before in UTC
-    assert end == DAYS[1].isoformat()
-
-
-def test_an_api_that_fails_or_is_empty_is_named(area: Area, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_: str) -> None:
-        raise APIError("503")
-
-    monkeypatch.setattr(pystac_client.Client, "open", lambda _: Api([]))
-    with pytest.raises(CatalogEmptyError):
-        find("https://example.org/v1", area)
-    monkeypatch.setattr(pystac_client.Client, "open", fail)
-    with pytest.raises(CatalogUnreadableError, match="check the address and the network") as raised:
-        find("https://example.org/v1", area)
-    assert isinstance(raised.value, PipelineError)
