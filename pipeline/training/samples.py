@@ -76,7 +76,7 @@ def pixel_labels(before: np.ndarray, after: np.ndarray, reading: str) -> np.ndar
         water0 = (mndwi0 > 0.0) & (ndvi0 < 0.3)
         bare1 = ~water1 & (ndvi1 < 0.35)
         burnt = ~water1 & (compute("nbr", t1) < 0.0) & (t1["nir"] < 0.16) & (t1["red"] < 0.10)
-        same = (np.abs(ndvi0 - ndvi1) < 0.10) & (np.abs(mndwi0 - mndwi1) < 0.12) & (np.abs(t1["red"] - t0["red"]) < 0.04)
+        same = unchanged(before, after)
         cloud = (t1["blue"] > CLOUD_BLUE) & (t1["red"] < 1.35 * t1["blue"])
         bad = (t0["blue"] > 0.15) | ~np.isfinite(before).all(axis=0) | ~np.isfinite(after).all(axis=0)
     label = np.full(ndvi0.shape, -1)
@@ -97,6 +97,14 @@ def pixel_labels(before: np.ndarray, after: np.ndarray, reading: str) -> np.ndar
     return label
 
 
+def unchanged(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Return where two pictures (band, y, x) show the same ground: bool (y, x), False where NaN."""
+    t0, t1 = dict(zip(BANDS, before, strict=True)), dict(zip(BANDS, after, strict=True))
+    with np.errstate(invalid="ignore"):
+        ndvi, mndwi = (np.abs(compute(k, t0) - compute(k, t1)) for k in ("ndvi", "mndwi"))
+        return (ndvi < 0.10) & (mndwi < 0.12) & (np.abs(t1["red"] - t0["red"]) < 0.04)
+
+
 def _bare_of(reading: str) -> int:
     """What new bare ground is, by the reading."""
     return PixelClass.RIVER_BAR if reading == "river" else PixelClass.FARM_CLEARING
@@ -109,7 +117,7 @@ def chip_samples(chips: Chips, rng: np.random.Generator, per_class: int = 220) -
         before, after = chips.before[i], chips.after[i]
         label = pixel_labels(before, after, str(chips.reading[i]))
         for now, truth in ((noisy(after, rng), label), (noisy(before, rng), np.where(label >= 0, PixelClass.STABLE, -1))):
-            rows = _pick(truth.ravel(), rng, per_class)
+            rows = pick(truth.ravel(), rng, per_class)
             flat = (picture.reshape(len(BANDS), -1)[:, rows] for picture in (now, before))
             features.append(feature_table(*flat))
             labels.append(truth.ravel()[rows])
@@ -117,7 +125,7 @@ def chip_samples(chips: Chips, rng: np.random.Generator, per_class: int = 220) -
     return Samples(np.concatenate(features), np.concatenate(labels), np.concatenate(blocks))
 
 
-def _pick(label: np.ndarray, rng: np.random.Generator, per_class: int) -> np.ndarray:
+def pick(label: np.ndarray, rng: np.random.Generator, per_class: int) -> np.ndarray:
     """Indices of at most `per_class` pixels of each class."""
     picked = []
     for value in np.unique(label[label >= 0]):

@@ -1,7 +1,7 @@
 """Training of one model version, deterministic, measured by spatial block."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -17,10 +17,25 @@ from pipeline.sites import SiteModel, mining_probability
 from pipeline.sites.likeness import UNCLEAR_BAND
 from pipeline.training.chip_sites import ChipSites, chip_sites
 from pipeline.training.samples import MINING, Samples, chip_samples, join, weights
+from pipeline.training.world_samples import World, world_sites
 
 FOLDS = 5
+WORLD_SHARE = 1.0 / 3.0
+"""Share of the weight of all sites that those of simulated worlds have, whatever their number."""
+MAX_BINS = 64
+"""Steps of each feature that the trees tell apart; with weights, finding 255 of them takes longer than growing the trees."""
 REGULARISATION = 0.15
 """Inverse strength of the site model's penalty: about 200 sites for 20 features."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Everything that a model learns from."""
+
+    chips: Chips
+    points: list[Samples]
+    """Rows of labelled points; they have no place in the figures and are always trained on."""
+    worlds: list[World]
 
 
 @dataclass(frozen=True)
@@ -36,7 +51,7 @@ def pixel_estimator(seed: int) -> HistGradientBoostingClassifier:
     """Return the unfitted pixel classifier: boosted trees, which take a missing band as it is."""
     return HistGradientBoostingClassifier(
         learning_rate=0.12, max_iter=70, max_leaf_nodes=15, min_samples_leaf=60, l2_regularization=2.0,
-        early_stopping=False, random_state=seed,
+        max_bins=MAX_BINS, early_stopping=False, random_state=seed,
     )  # fmt: skip
 
 
@@ -70,12 +85,13 @@ def _site_scores(model: SiteModel, features: np.ndarray) -> np.ndarray:
     return np.array([mining_probability(row, model)[0] for row in features])
 
 
-def _cross_fit(chips: Chips, extra: list[Samples], seed: int) -> tuple[ChipSites, Mapping[str, object]]:
+def _cross_fit(data: TrainingData, seed: int) -> tuple[ChipSites, Mapping[str, object]]:
     """Sites of every chip seen by a pixel classifier that was not trained in its block, and pixel figures."""
-    parts, truth, change, passed = [], [], [], []
+    chips, parts, truth, change, passed = data.chips, [], [], [], []
     for fold, (train, test) in enumerate(GroupKFold(FOLDS).split(chips.block, groups=chips.block)):
         rng = np.random.default_rng([seed, fold])
-        estimator = fit_pixels(join([chip_samples(chips.take(train), rng), *extra]), seed)
+        others = [w.samples for w in data.worlds]
+        estimator = fit_pixels(join([chip_samples(chips.take(train), rng), *data.points, *others]), seed)
         held_out = chip_samples(chips.take(test), np.random.default_rng([seed, fold, 1]))
         evidence = classify(estimator, held_out.features)
         ground = held_out.label != PixelClass.CLOUD_RESIDUE
@@ -83,8 +99,13 @@ def _cross_fit(chips: Chips, extra: list[Samples], seed: int) -> tuple[ChipSites
         change.append(evidence.change[ground])
         passed.append(gate_of_rows(held_out.features[ground]))
         parts.append(chip_sites(chips.take(test), estimator, np.random.default_rng([seed, fold, 2])))
-    y, p, through = np.concatenate(truth), np.concatenate(change), np.concatenate(passed)
-    figures = {
+    figures = _pixel_figures(np.concatenate(truth), np.concatenate(change), np.concatenate(passed))
+    return ChipSites.join(parts), figures
+
+
+def _pixel_figures(y: np.ndarray, p: np.ndarray, through: np.ndarray) -> Mapping[str, object]:
+    """Figures of held-out pixels: truth, probability of change, and whether the gate lets them through."""
+    return {
         "change_auc": round(float(roc_auc_score(y, p)), 4),
         "change_brier": round(float(brier_score_loss(y, p)), 4),
         "rows": len(y),
@@ -93,7 +114,22 @@ def _cross_fit(chips: Chips, extra: list[Samples], seed: int) -> tuple[ChipSites
         "gate_pass_of_stable": round(float(through[~y].mean()), 4),
         "reliability": reliability(y, p),
     }
-    return ChipSites.join(parts), figures
+
+
+def _cross_fit_worlds(data: TrainingData, seed: int) -> tuple[list[ChipSites], Mapping[str, object]]:
+    """Sites of every world seen by a pixel classifier that was not trained on it, and pixel figures."""
+    parts, truth, change, passed = [], [], [], []
+    for world in data.worlds:
+        rng = np.random.default_rng([seed, world.seed])
+        others = [w.samples for w in data.worlds if w.seed != world.seed]
+        estimator = fit_pixels(join([chip_samples(data.chips, rng), *data.points, *others]), seed)
+        ground = world.samples.label != PixelClass.CLOUD_RESIDUE
+        features = world.samples.features[ground]
+        truth.append(world.samples.label[ground] != PixelClass.STABLE)
+        change.append(classify(estimator, features).change)
+        passed.append(gate_of_rows(features))
+        parts.append(world_sites(world, estimator))
+    return parts, _pixel_figures(np.concatenate(truth), np.concatenate(change), np.concatenate(passed))
 
 
 def gate_of_rows(features: np.ndarray) -> np.ndarray:
@@ -116,13 +152,33 @@ def reliability(truth: np.ndarray, probability: np.ndarray, bins: int = 10) -> l
     ]
 
 
-def _held_out_scores(sites: ChipSites) -> np.ndarray:
-    """Mining probability of each site by a model trained on the other blocks: float (n,)."""
-    score = np.zeros(len(sites.label))
-    for train, test in GroupKFold(FOLDS).split(sites.block, groups=sites.block):
-        model = fit_sites(sites.features[train], sites.label[train], sites.weight[train])
-        score[test] = _site_scores(model, sites.features[test])
-    return score
+def _held_out_scores(real: ChipSites, worlds: list[ChipSites]) -> tuple[np.ndarray, np.ndarray]:
+    """Mining probabilities of the sites of chips, then of worlds, by models that saw neither their block nor their world."""
+    score = np.zeros(len(real.label))
+    everything = ChipSites.join([real, *worlds])
+    for train, test in GroupKFold(FOLDS).split(real.block, groups=real.block):
+        known = ChipSites.join([real.take(train), *worlds])
+        model = fit_sites(known.features, known.label, known.weight)
+        score[test] = _site_scores(model, real.features[test])
+    world_scores = []
+    for world in worlds:
+        known = everything.take(~np.isin(everything.block, world.block))
+        model = fit_sites(known.features, known.label, known.weight)
+        world_scores.append(_site_scores(model, world.features))
+    return score, np.concatenate([np.zeros(0), *world_scores])
+
+
+def weigh_worlds(real: ChipSites, worlds: list[ChipSites]) -> list[ChipSites]:
+    """Return the sites of worlds, weighed so that all of them weigh `WORLD_SHARE` of all sites, and each kind alike.
+
+    Mining and not mining weigh half of it each: the number of mines in a world is its maker's choice.
+    """
+    everything = ChipSites.join([*worlds]) if worlds else None
+    if everything is None:
+        return []
+    total = WORLD_SHARE / (1.0 - WORLD_SHARE) * real.weight.sum()
+    count = {kind: int((everything.label == kind).sum()) for kind in (False, True)}
+    return [replace(w, weight=np.array([total / 2.0 / count[bool(kind)] for kind in w.label], np.float64)) for w in worlds]
 
 
 def _site_figures(y: np.ndarray, p: np.ndarray) -> Mapping[str, object]:
@@ -167,22 +223,40 @@ def _blocked_auc(x: np.ndarray, y: np.ndarray, block: np.ndarray) -> float:
     return float(roc_auc_score(y, score))
 
 
-def train_model(chips: Chips, extra: list[Samples], seed: int) -> TrainingReport:
-    """Return a model trained on chips and further samples, with figures by spatial block.
+def train_model(data: TrainingData, seed: int) -> TrainingReport:
+    """Return a model trained on all data, with figures by spatial block and by world.
 
-    The same inputs and seed give the same model. Chips of simulated worlds are told apart by their sample ids.
+    The same data and seed give the same model. Figures of chips are by models that saw no ground of the chip's block,
+    figures of worlds by models that did not see the world.
     """
-    sites, pixel_figures = _cross_fit(chips, extra, seed)
-    score = _held_out_scores(sites)
-    is_world = np.char.startswith(sites.sample_id, "world-")
-    judged = ~is_world & (sites.reading != "mining_static")
-    site = fit_sites(sites.features, sites.label, sites.weight)
-    estimator = fit_pixels(join([chip_samples(chips, np.random.default_rng([seed, 99])), *extra]), seed)
-    real = chips.take(~np.char.startswith(chips.sample_id, "world-"))
-    figures = {
+    real, pixel_figures = _cross_fit(data, seed)
+    unweighed, world_pixel_figures = _cross_fit_worlds(data, seed) if data.worlds else ([], {})
+    worlds = weigh_worlds(real, unweighed)
+    score, world_score = _held_out_scores(real, worlds)
+    everything = ChipSites.join([real, *worlds])
+    site = fit_sites(everything.features, everything.label, everything.weight)
+    rows = chip_samples(data.chips, np.random.default_rng([seed, 99]))
+    estimator = fit_pixels(join([rows, *data.points, *(w.samples for w in data.worlds)]), seed)
+    judged = real.reading != "mining_static"
+    figures: dict[str, object] = {
         "pixel": pixel_figures,
-        "site": _site_figures(sites.label[judged], score[judged]),
-        "site_on_worlds": _site_figures(sites.label[is_world], score[is_world]),
-        "chip_control_auc": chip_control(real),
+        "site": _site_figures(real.label[judged], score[judged]),
+        "chip_control_auc": chip_control(data.chips),
     }
+    if worlds:
+        seen = ChipSites.join(worlds)
+        figures |= {
+            "pixel_on_worlds": world_pixel_figures,
+            "site_on_worlds": {
+                **_site_figures(seen.label, world_score),
+                "world_share_of_weight": round(float(seen.weight.sum() / everything.weight.sum()), 4),
+                "named_mining_by_reading": _named_by_reading(seen.reading, world_score),
+            },
+        }
     return TrainingReport(estimator, site, figures)
+
+
+def _named_by_reading(reading: np.ndarray, score: np.ndarray) -> Mapping[str, str]:
+    """Of the sites of each reading, how many are named mining: `n of m`."""
+    named = score >= UNCLEAR_BAND[1]
+    return {str(r): f"{int(named[reading == r].sum())} of {int((reading == r).sum())}" for r in np.unique(reading)}
