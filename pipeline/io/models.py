@@ -6,10 +6,12 @@ runs no code of the file and names every type in it.
 
 import io
 import json
+import logging
 import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from pipeline.io.outputs import write_whole
 from pipeline.provenance import sha256_of
 from pipeline.sites import SITE_FEATURES, SiteModel
 
+LOG = logging.getLogger(__name__)
 ESTIMATOR_FILE, SITE_FILE, MANIFEST_FILE = "pixel.skops", "site.json", "manifest.json"
 DEFAULT_NAME = "amazon-gold"
 LANDSCAPES = ("humid_forest", "dry_forest", "savanna")
@@ -207,16 +210,23 @@ def load_model(folder: Path) -> Model:
         See `read_manifest`; or the estimator holds types that are not scikit-learn's or numpy's.
     """
     manifest = read_manifest(folder)
+    digests: Any = manifest["sha256"]
+    site: dict[str, Any] = json.loads((folder / SITE_FILE).read_text(encoding="utf-8"))
+    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in site.items()}
+    estimator = _estimator(folder / ESTIMATOR_FILE, digests[ESTIMATOR_FILE])
+    return Model(_model_id(manifest), estimator, SiteModel(**plain), manifest)
+
+
+@lru_cache(maxsize=4)
+def _estimator(path: Path, sha256: str) -> OneThread:
+    """The estimator of a file whose digest was just checked; a process reads the same one once."""
+    LOG.debug("reading %s, SHA-256 %s", path, sha256)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of skops, about numpy names that it no longer needs
         from skops.io import get_untrusted_types, load  # noqa: PLC0415
 
-        path = folder / ESTIMATOR_FILE
-        strange = [t for t in get_untrusted_types(file=path) if not t.startswith(TRUSTED_PREFIXES)]
+        types = get_untrusted_types(file=path)
+        strange = [t for t in types if not t.startswith(TRUSTED_PREFIXES)]
         if strange:
             raise ModelMismatchError(f"{path}: found types {strange}, expected scikit-learn's and numpy's only")
-        estimator = load(path, trusted=get_untrusted_types(file=path))
-    site: dict[str, Any] = json.loads((folder / SITE_FILE).read_text(encoding="utf-8"))
-    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in site.items()}
-    model = SiteModel(**plain)
-    return Model(_model_id(manifest), OneThread(estimator), model, manifest)
+        return OneThread(load(path, trusted=types))
