@@ -5,6 +5,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
@@ -86,26 +87,39 @@ def run_demo(out: Path, *, size_m: float, say: Say, tell: Say) -> int:
     begun = time.monotonic()
     worlds = out / "worlds"
     say(f"overburden {__version__} demo in {out}")
+    with ThreadPoolExecutor(max_workers=1) as builder:
+        building = builder.submit(_prepare_worlds, worlds, size_m, say)
+        say("starting a local server for as long as the flows run")
+        with _one_server():
+            building.result()
+            outcomes = _run_flows(out, worlds, say)
+    code = _tell(outcomes, worlds, say, tell)
+    say(f"done in {time.monotonic() - begun:.0f} s")
+    return code
+
+
+def _prepare_worlds(worlds: Path, size_m: float, say: Say) -> None:
+    """Make both worlds, as far as they are not there already."""
     _prepare(worlds / "romania", "real forest in Romania, 140 dates", {}, build_romania, say)
     facts: dict[str, object] = {"size_m": size_m, "start": WORLD_START.isoformat(), "days": WORLD_DAYS}
     _prepare(
         worlds / "gold-belt", "simulated gold belt", facts,
         lambda folder: build_world(folder, size_m=size_m, start=WORLD_START, days=WORLD_DAYS), say,
     )  # fmt: skip
+
+
+def _run_flows(out: Path, worlds: Path, say: Say) -> Sequence[AreaOutcome]:
+    """Back-fill both areas and replay the nights; the outcomes of the last."""
     config = _write_config(out, worlds)
     nights = _nights(read_area(worlds / "romania" / "aoi.geojson"), worlds / "romania" / "catalog" / "catalog.json")
-    say("starting the flows (a local server for as long as they run)")
-    with _one_server():
-        eve = nights[0] - timedelta(days=1)
-        say(f"back-fill until {eve}")
-        outcomes = run_backfill(config, HISTORY_FROM, eve, has_pictures=False)
-        logging.getLogger("pipeline").setLevel(logging.WARNING)
-        for night in nights:
-            say(f"night of {night}")
-            outcomes = run_nightly(config, night, has_pictures=night == nights[-1])
-    code = _tell(outcomes, worlds, say, tell)
-    say(f"done in {time.monotonic() - begun:.0f} s")
-    return code
+    eve = nights[0] - timedelta(days=1)
+    say(f"back-fill until {eve}")
+    outcomes = run_backfill(config, HISTORY_FROM, eve, has_pictures=False)
+    logging.getLogger("pipeline").setLevel(logging.WARNING)
+    for night in nights:
+        say(f"night of {night}")
+        outcomes = run_nightly(config, night, has_pictures=night == nights[-1])
+    return outcomes
 
 
 def _tell(outcomes: Sequence[AreaOutcome], worlds: Path, say: Say, tell: Say) -> int:

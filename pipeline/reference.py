@@ -27,6 +27,10 @@ FLOOR_STEPS = 200.0
 FLOOR_SHARE = 0.1
 FLOOR_LOOKS = 6
 """Fewest looks of three months that tell what is usual in the middle one."""
+EVERGREEN_NDVI = 0.6
+"""Ground whose usual NDVI never falls below this in any month that was seen has no season that could hide a clearing."""
+EVERGREEN_MONTHS = 9
+"""Months of the year that must have been seen to say so: a deciduous forest seen in summer alone looks evergreen."""
 MAD_TO_SIGMA = 1.4826
 """Median absolute deviation to standard deviation of a normal distribution."""
 
@@ -52,13 +56,23 @@ class Reference:
     def supports(self, day: date) -> np.ndarray:
         """Return where the past can tell what to expect on a day: bool (y, x).
 
-        A season fitted on summers says nothing of a thaw: where a season was fitted, its month must have been seen.
+        A season fitted on summers says nothing of a thaw: where a season was fitted, its month must have been seen, unless
+        the ground is green all year (a cloudy month of a rain forest).
         """
-        return (self.looks > 0) & (~self.is_seasonal | (self.floor[day.month - 1] != FLOOR_UNKNOWN))
+        month_known = self.floor[day.month - 1] != FLOOR_UNKNOWN
+        return (self.looks > 0) & (~self.is_seasonal | month_known | (self._evergreen_floor() != FLOOR_UNKNOWN))
+
+    def _evergreen_floor(self) -> np.ndarray:
+        """The lowest floor of the months that were seen where the ground is green all year: uint8 (y, x), else unknown."""
+        lowest = self.floor.min(axis=0)
+        months = (self.floor != FLOOR_UNKNOWN).sum(axis=0)
+        is_evergreen = (months >= EVERGREEN_MONTHS) & (lowest >= EVERGREEN_NDVI * FLOOR_STEPS)
+        return np.where(is_evergreen, lowest, np.uint8(FLOOR_UNKNOWN))
 
     def ndvi_floor(self, day: date) -> np.ndarray:
         """Return the NDVI that is still usual in the month of a day: float32 (y, x), NaN where not known."""
         stored = self.floor[day.month - 1]
+        stored = np.where(stored == FLOOR_UNKNOWN, self._evergreen_floor(), stored)
         return np.where(stored == FLOOR_UNKNOWN, np.nan, stored.astype(np.float32) / FLOOR_STEPS)
 
     def ndvi_spread(self) -> np.ndarray:
