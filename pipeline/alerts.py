@@ -116,7 +116,8 @@ ALERT_PROPERTIES: tuple[AlertProperty, ...] = (
         "last_clear_unchanged_on",
         "date",
         "",
-        "Last clear look that still showed the ground unchanged: the change began between this day and first_detected_on.",
+        "Last clear look that still showed the ground unchanged: the change began between this day and first_detected_on. "
+        "Null where no look since monitoring began did: it began after the reference and by first_detected_on.",
         nullable=True,
     ),
     _P("clear_observations", "integer", "looks", "Median number of clear looks per pixel since monitoring began."),

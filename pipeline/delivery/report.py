@@ -60,7 +60,7 @@ def _alert_rows(alerts: Sequence[Alert]) -> list[list[object]]:
         [
             str(a.properties["site_id"])[:8], a.properties["revision"], a.properties["state"], a.properties["activity"],
             a.properties["likely_cause"], f"{float(str(a.properties['area_ha'])):.2f}",
-            a.properties["last_clear_unchanged_on"] or "never", a.properties["first_detected_on"],
+            a.properties["last_clear_unchanged_on"] or "not while monitored", a.properties["first_detected_on"],
             a.properties["tenure_status"], _number(a.properties["mining_probability"]),
             a.properties["priority"],
         ]
