@@ -259,6 +259,9 @@ def _geotiff(look: Look, inputs: EvidenceInputs) -> bytes:
 
 def _draw_panel(axes: "Axes", series: pd.DataFrame, indices: Sequence[tuple[str, str]]) -> None:
     """Lines through the clear looks of some indices, and hollow marks for looks that showed less of the site."""
+    from matplotlib.dates import AutoDateLocator  # noqa: PLC0415 - as below
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
+
     days = pd.to_datetime(series["sensed_on"])
     clear = (series["clear_pct"] >= CLEAR_LOOK_PCT).to_numpy()
     partly = (series["clear_pct"] > 0.0).to_numpy() & ~clear
@@ -271,6 +274,8 @@ def _draw_panel(axes: "Axes", series: pd.DataFrame, indices: Sequence[tuple[str,
                       markeredgewidth=0.7, color=colour)  # fmt: skip
     axes.set_ylabel("index, mean over the site", fontsize=8)
     axes.tick_params(labelsize=8)
+    axes.yaxis.set_major_locator(MaxNLocator(4))  # each tick costs three milliseconds, a night draws thousands
+    axes.xaxis.set_major_locator(AutoDateLocator(maxticks=6))
     axes.grid(visible=True, linewidth=0.3)
 
 
@@ -295,7 +300,7 @@ def _series_png(inputs: EvidenceInputs) -> bytes:
                     float(date2num(pd.Timestamp(str(day)))), color="#333333", linestyle=style, linewidth=1, label=label
                 )
         if axes.get_legend_handles_labels()[0]:
-            axes.legend(fontsize=7, ncols=3, loc="best", framealpha=0.85)
+            axes.legend(fontsize=7, ncols=3, loc="lower left", framealpha=0.85)
     unseen = pd.to_datetime(series["sensed_on"][series["clear_pct"] <= 0.0])
     panels[1].plot(unseen, [0.02] * len(unseen), "|", color="#777777", markersize=7, transform=panels[1].get_xaxis_transform())
     simulated = "SIMULATED. " if inputs.is_simulated else ""
@@ -305,7 +310,7 @@ def _series_png(inputs: EvidenceInputs) -> bytes:
         fontsize=9,
     )
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
+    figure.savefig(buffer, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 2})
     return buffer.getvalue()
 
 
