@@ -3,8 +3,7 @@
 import hashlib
 import json
 import logging
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -24,13 +23,12 @@ from pipeline.aoi import PIXEL_M
 from pipeline.cube import bands_of
 from pipeline.delivery import MapInputs, map_html
 from pipeline.errors import PipelineError
-from pipeline.evidence import EvidenceInputs, Look, true_colour_png
+from pipeline.evidence import EvidenceInputs, Look, evidence_files, true_colour_png
 from pipeline.indices import compute
 from pipeline.io.outputs import write_whole
 from pipeline.io.pixels import read_acquisition
 from pipeline.ledger import Outcome
 from pipeline.scenes import Acquisition
-from pipeline.stages.workers import drawers
 
 if TYPE_CHECKING:
     from pipeline.stages.publish import Publication
@@ -42,8 +40,6 @@ SERIES_INDICES = ("ndvi", "ndmi", "nbr", "mndwi", "bsi", "turbidity")
 CLEAR_ENOUGH = 90.0
 LARGEST_WINDOW_PX = 2048 * 2048
 """Sites that lie within so many pixels are looked at in one reading of each scene."""
-AT_ONCE = 16
-"""Evidence folders whose pixels are in memory at once."""
 LOOKS_TRIED = 8
 """Days that are tried for a clear picture of a site."""
 MAP_PX = 1400
@@ -62,17 +58,12 @@ def write_evidence(work: "Publication", alerts: Sequence[Alert]) -> None:
         return
     LOG.info("%s: evidence of %d alerts", work.area.id, len(due))
     places = [_place(work, alert) for alert in due]
-    with drawers(len(due)) as draw:
-        with ThreadPoolExecutor(2) as pool:
-            observed = [row for rows in pool.map(lambda a: _observe(work, a, places), work.acquisitions) for row in rows]
-        waiting: deque[tuple[_Place, Callable[[], Mapping[str, bytes]]]] = deque()
-        for i, place in enumerate(places):
-            series = pd.DataFrame([row for k, row in observed if k == i])
-            if not series.empty:
-                waiting.append((place, draw(_inputs(work, place, series))))
-            while len(waiting) > (AT_ONCE if i < len(places) - 1 else 0):
-                written, files = waiting.popleft()
-                _write_folder(work, written, files())
+    with ThreadPoolExecutor(2) as pool:
+        observed = [row for rows in pool.map(lambda a: _observe(work, a, places), work.acquisitions) for row in rows]
+    for i, place in enumerate(places):
+        series = pd.DataFrame([row for k, row in observed if k == i])
+        if not series.empty:
+            _write_folder(work, place, evidence_files(_inputs(work, place, series)))
 
 
 def _is_current(folder: Path, alert: Alert) -> bool:
