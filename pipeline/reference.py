@@ -49,30 +49,21 @@ class Reference:
     """bool (y, x): a season was fitted; elsewhere every day is compared with the level."""
     floor: np.ndarray
     """uint8 (month, y, x): NDVI that a tenth of the looks of a month and its neighbours fell below, in 1/200; 255 where
-    no season was fitted or the months were not seen. Leaf fall and drought stay above it, a clearing does not."""
+    no season was fitted or the months were not seen; evergreen ground has its lowest floor there. Leaf fall and drought
+    stay above it, a clearing does not."""
     near: np.ndarray
     """uint8 (3, y, x): share in percent of water, bare ground and dense vegetation within 310 m, by the level."""
 
     def supports(self, day: date) -> np.ndarray:
         """Return where the past can tell what to expect on a day: bool (y, x).
 
-        A season fitted on summers says nothing of a thaw: where a season was fitted, its month must have been seen, unless
-        the ground is green all year (a cloudy month of a rain forest).
+        A season fitted on summers says nothing of a thaw: where a season was fitted, the floor of its month must be known.
         """
-        month_known = self.floor[day.month - 1] != FLOOR_UNKNOWN
-        return (self.looks > 0) & (~self.is_seasonal | month_known | (self._evergreen_floor() != FLOOR_UNKNOWN))
-
-    def _evergreen_floor(self) -> np.ndarray:
-        """The lowest floor of the months that were seen where the ground is green all year: uint8 (y, x), else unknown."""
-        lowest = self.floor.min(axis=0)
-        months = (self.floor != FLOOR_UNKNOWN).sum(axis=0)
-        is_evergreen = (months >= EVERGREEN_MONTHS) & (lowest >= EVERGREEN_NDVI * FLOOR_STEPS)
-        return np.where(is_evergreen, lowest, np.uint8(FLOOR_UNKNOWN))
+        return (self.looks > 0) & (~self.is_seasonal | (self.floor[day.month - 1] != FLOOR_UNKNOWN))
 
     def ndvi_floor(self, day: date) -> np.ndarray:
         """Return the NDVI that is still usual in the month of a day: float32 (y, x), NaN where not known."""
         stored = self.floor[day.month - 1]
-        stored = np.where(stored == FLOOR_UNKNOWN, self._evergreen_floor(), stored)
         return np.where(stored == FLOOR_UNKNOWN, np.nan, stored.astype(np.float32) / FLOOR_STEPS)
 
     def ndvi_spread(self) -> np.ndarray:
@@ -158,7 +149,15 @@ def _ndvi_floor(ndvi: np.ndarray, flat: np.ndarray, month: np.ndarray, seasonal:
         low = values[at, np.arange(values.shape[1])] if len(values) else np.full(flat.shape[1], np.inf)
         known = seasonal & (count >= FLOOR_LOOKS) & np.isfinite(low)
         floor[m, known] = np.clip(np.rint(low[known] * FLOOR_STEPS), 0, FLOOR_UNKNOWN - 1)
-    return floor
+    return _without_gaps(floor)
+
+
+def _without_gaps(floor: np.ndarray) -> np.ndarray:
+    """The floors uint8 (12, n), with the lowest one in the months that clouds hid where the ground is green all year."""
+    known = floor != FLOOR_UNKNOWN
+    lowest = floor.min(axis=0)
+    is_evergreen = (known.sum(axis=0) >= EVERGREEN_MONTHS) & (lowest >= EVERGREEN_NDVI * FLOOR_STEPS)
+    return np.where(known | ~is_evergreen, floor, lowest)
 
 
 def neighbourhood(level: np.ndarray, known: np.ndarray) -> np.ndarray:
