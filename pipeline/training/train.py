@@ -1,6 +1,6 @@
 """Training of one model version, deterministic, measured by spatial block."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -87,24 +87,26 @@ def _site_scores(model: SiteModel, features: np.ndarray) -> np.ndarray:
 
 def _cross_fit(data: TrainingData, seed: int) -> tuple[ChipSites, Mapping[str, object]]:
     """Sites of every chip seen by a pixel classifier that was not trained in its block, and pixel figures."""
-    chips, parts, truth, change, passed = data.chips, [], [], [], []
+    chips, parts, judged = data.chips, [], []
     for fold, (train, test) in enumerate(GroupKFold(FOLDS).split(chips.block, groups=chips.block)):
         rng = np.random.default_rng([seed, fold])
         others = [w.samples for w in data.worlds]
         estimator = fit_pixels(join([chip_samples(chips.take(train), rng), *data.points, *others]), seed)
-        held_out = chip_samples(chips.take(test), np.random.default_rng([seed, fold, 1]))
-        evidence = classify(estimator, held_out.features)
-        ground = held_out.label != PixelClass.CLOUD_RESIDUE
-        truth.append(held_out.label[ground] != PixelClass.STABLE)
-        change.append(evidence.change[ground])
-        passed.append(gate_of_rows(held_out.features[ground]))
+        judged.append(_judge(chip_samples(chips.take(test), np.random.default_rng([seed, fold, 1])), estimator))
         parts.append(chip_sites(chips.take(test), estimator, np.random.default_rng([seed, fold, 2])))
-    figures = _pixel_figures(np.concatenate(truth), np.concatenate(change), np.concatenate(passed))
-    return ChipSites.join(parts), figures
+    return ChipSites.join(parts), _pixel_figures(judged)
 
 
-def _pixel_figures(y: np.ndarray, p: np.ndarray, through: np.ndarray) -> Mapping[str, object]:
-    """Figures of held-out pixels: truth, probability of change, and whether the gate lets them through."""
+def _judge(held_out: Samples, estimator: HistGradientBoostingClassifier) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of rows that show ground: whether they changed, the probability that they did, whether the gate lets them through."""
+    ground = held_out.label != PixelClass.CLOUD_RESIDUE
+    features = held_out.features[ground]
+    return held_out.label[ground] != PixelClass.STABLE, classify(estimator, features).change, gate_of_rows(features)
+
+
+def _pixel_figures(judged: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Mapping[str, object]:
+    """Figures of the held-out pixels of all folds; see `_judge`."""
+    y, p, through = map(np.concatenate, zip(*judged, strict=True))
     return {
         "change_auc": round(float(roc_auc_score(y, p)), 4),
         "change_brier": round(float(brier_score_loss(y, p)), 4),
@@ -118,18 +120,14 @@ def _pixel_figures(y: np.ndarray, p: np.ndarray, through: np.ndarray) -> Mapping
 
 def _cross_fit_worlds(data: TrainingData, seed: int) -> tuple[list[ChipSites], Mapping[str, object]]:
     """Sites of every world seen by a pixel classifier that was not trained on it, and pixel figures."""
-    parts, truth, change, passed = [], [], [], []
+    parts, judged = [], []
     for world in data.worlds:
         rng = np.random.default_rng([seed, world.seed])
         others = [w.samples for w in data.worlds if w.seed != world.seed]
         estimator = fit_pixels(join([chip_samples(data.chips, rng), *data.points, *others]), seed)
-        ground = world.samples.label != PixelClass.CLOUD_RESIDUE
-        features = world.samples.features[ground]
-        truth.append(world.samples.label[ground] != PixelClass.STABLE)
-        change.append(classify(estimator, features).change)
-        passed.append(gate_of_rows(features))
+        judged.append(_judge(world.samples, estimator))
         parts.append(world_sites(world, estimator))
-    return parts, _pixel_figures(np.concatenate(truth), np.concatenate(change), np.concatenate(passed))
+    return parts, _pixel_figures(judged)
 
 
 def gate_of_rows(features: np.ndarray) -> np.ndarray:
@@ -173,9 +171,9 @@ def weigh_worlds(real: ChipSites, worlds: list[ChipSites]) -> list[ChipSites]:
 
     Mining and not mining weigh half of it each: the number of mines in a world is its maker's choice.
     """
-    everything = ChipSites.join([*worlds]) if worlds else None
-    if everything is None:
+    if not worlds:
         return []
+    everything = ChipSites.join(worlds)
     total = WORLD_SHARE / (1.0 - WORLD_SHARE) * real.weight.sum()
     count = {kind: int((everything.label == kind).sum()) for kind in (False, True)}
     return [replace(w, weight=np.array([total / 2.0 / count[bool(kind)] for kind in w.label], np.float64)) for w in worlds]
