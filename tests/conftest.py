@@ -1,12 +1,13 @@
 """What every test shares: no network but loopback, and a profile of hypothesis that is the same on every machine."""
 
-import functools
 import os
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+from worlds import pit_in_forest, write_aoi
 
 # Tests run side by side: threads that wait for a busy core cost ten times the work.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -28,13 +29,9 @@ def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def _loaded():
-    from pipeline.io.models import load_model
-
-    return functools.cache(load_model)
-
-
-@pytest.fixture
-def quick_model(monkeypatch: pytest.MonkeyPatch, _loaded) -> None:
-    """Read each model once in a session; that it is read well is for the tests of models."""
-    monkeypatch.setattr("pipeline.stages.run.load_model", _loaded)
+def pit_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny forest in which a pit appears: catalog/ and aoi.geojson, to be read or copied, never changed."""
+    folder = tmp_path_factory.mktemp("pit_world")
+    pit_in_forest(folder / "catalog")
+    write_aoi(folder / "aoi.geojson")
+    return folder

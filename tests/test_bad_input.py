@@ -10,11 +10,9 @@ import numpy as np
 import pytest
 import rasterio
 from shapely.geometry import mapping, shape
-from worlds import footprint, pit_in_forest, write_aoi, write_catalog
+from worlds import footprint, write_aoi, write_catalog
 
 from pipeline import cli, geo
-
-pytestmark = pytest.mark.usefixtures("quick_model")
 
 
 @dataclass(frozen=True)
@@ -65,17 +63,9 @@ def features(out: Path) -> list[dict]:
     return json.loads((out / "alerts.geojson").read_text(encoding="utf-8"))["features"]
 
 
-@pytest.fixture(scope="module")
-def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("good")
-    pit_in_forest(folder / "catalog")
-    write_aoi(folder / "aoi.geojson")
-    return folder
-
-
 @pytest.fixture
-def world(good: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(good, tmp_path / "world"))
+def world(pit_world: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(pit_world, tmp_path / "world"))
 
 
 def items(world: Path) -> list[Path]:

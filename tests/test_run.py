@@ -21,8 +21,6 @@ from pipeline.scenes import choose_scenes
 from pipeline.stages import AoiRequest, AoiResult, run_aoi
 from pipeline.stages import run as run_module
 
-pytestmark = pytest.mark.usefixtures("quick_model")
-
 
 def run(world: Path, out: Path, as_of: date | None = None, *, has_evidence: bool = False, chunk_px: int = 0) -> AoiResult:
     section = {"aoi": str(world / "aoi.geojson"), "catalog": str(world / "catalog" / "catalog.json")}

@@ -5,9 +5,10 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from shapely.affinity import translate
 from shapely.geometry import mapping
 from stac_server import PAGE, stac_api
-from worlds import footprint, pit_in_forest, write_aoi
+from worlds import footprint, write_aoi
 
 from pipeline.config import RunConfig
 from pipeline.errors import CatalogEmptyError, CatalogUnreadableError
@@ -16,21 +17,13 @@ from pipeline.io.catalogs import find_scenes
 from pipeline.stages import AoiRequest, run_aoi
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("world")
-    pit_in_forest(folder / "catalog")
-    write_aoi(folder / "aoi.geojson")
-    return folder
-
-
-def test_every_page_is_read_and_the_period_begins_a_day_early(world: Path) -> None:
-    area = read_area(world / "aoi.geojson")
+def test_every_page_is_read_and_the_period_begins_a_day_early(pit_world: Path) -> None:
+    area = read_area(pit_world / "aoi.geojson")
     start, until = date(2024, 2, 6), date(2024, 12, 31)
-    with stac_api(world / "catalog") as api:
+    with stac_api(pit_world / "catalog") as api:
         found, unusable = find_scenes(api.url, area, start=start, until=until)
         asked = api.searches[0]
-    local, _ = find_scenes(str(world / "catalog" / "catalog.json"), area, start=start, until=until)
+    local, _ = find_scenes(str(pit_world / "catalog" / "catalog.json"), area, start=start, until=until)
     assert unusable == []
     assert sorted(s.id for s in found) == sorted(s.id for s in local)
     assert len(found) > 2 * PAGE
@@ -39,13 +32,12 @@ def test_every_page_is_read_and_the_period_begins_a_day_early(world: Path) -> No
     assert asked["datetime"].split("/")[0].startswith("2024-02-05")  # a solar day in the far east begins in UTC's yesterday
 
 
-@pytest.mark.usefixtures("quick_model")
-def test_the_walk_says_the_same_of_an_api_as_of_a_folder(world: Path, tmp_path: Path) -> None:
+def test_the_walk_says_the_same_of_an_api_as_of_a_folder(pit_world: Path, tmp_path: Path) -> None:
     said = {}
-    with stac_api(world / "catalog") as api:
-        for name, catalog in (("api", api.url), ("folder", str(world / "catalog" / "catalog.json"))):
+    with stac_api(pit_world / "catalog") as api:
+        for name, catalog in (("api", api.url), ("folder", str(pit_world / "catalog" / "catalog.json"))):
             config = RunConfig.model_validate({
-                "areas": [{"aoi": str(world / "aoi.geojson"), "catalog": catalog}], "out": str(tmp_path / name),
+                "areas": [{"aoi": str(pit_world / "aoi.geojson"), "catalog": catalog}], "out": str(tmp_path / name),
                 "delivery": {"has_evidence": False, "has_map": False},
             })  # fmt: skip
             request = AoiRequest(config.areas[0], config, tmp_path / name, str(tmp_path / name / "store.sqlite"), None)
@@ -55,9 +47,9 @@ def test_the_walk_says_the_same_of_an_api_as_of_a_folder(world: Path, tmp_path: 
     assert said["api"] == said["folder"]
 
 
-def test_an_api_that_fails_is_named(world: Path) -> None:
-    area = read_area(world / "aoi.geojson")
-    with stac_api(world / "catalog") as api:
+def test_an_api_that_fails_is_named(pit_world: Path) -> None:
+    area = read_area(pit_world / "aoi.geojson")
+    with stac_api(pit_world / "catalog") as api:
         api.status = 400
         with pytest.raises(CatalogUnreadableError, match="check the address and the network"):
             find_scenes(api.url, area, until=date.max)
@@ -66,8 +58,7 @@ def test_an_api_that_fails_is_named(world: Path) -> None:
         find_scenes(gone, area, until=date.max)
 
 
-def test_an_api_without_items_there_is_named(world: Path, tmp_path: Path) -> None:
-    area = read_area(write_aoi(tmp_path / "far.geojson", footprint().buffer(0).__class__(
-        [(x + 20, y) for x, y in footprint().exterior.coords])))  # fmt: skip
-    with stac_api(world / "catalog") as api, pytest.raises(CatalogEmptyError):
+def test_an_api_without_items_there_is_named(pit_world: Path, tmp_path: Path) -> None:
+    area = read_area(write_aoi(tmp_path / "far.geojson", translate(footprint(), 20.0)))
+    with stac_api(pit_world / "catalog") as api, pytest.raises(CatalogEmptyError):
         find_scenes(api.url, area, until=date.max)
