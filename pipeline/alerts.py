@@ -104,12 +104,7 @@ ALERT_PROPERTIES: tuple[AlertProperty, ...] = (
     ),
     _P("mining_terms", "strings", "", "The strongest terms of that probability, in words."),
     _P("model_id", "string", "", "Name, version and digest of the model."),
-    _P(
-        "first_detected_on",
-        "date",
-        "",
-        "First clear look that showed the change on a quarter of the first ground.",
-    ),
+    _P("first_detected_on", "date", "", "First clear look that showed the change on a quarter of the first ground."),
     _P("confirmed_on", "date", "", "Clear look that confirmed it.", nullable=True),
     _P("last_detected_on", "date", "", "Last clear look that showed the change."),
     _P(

@@ -274,7 +274,7 @@ def _draw_panel(axes: "Axes", series: pd.DataFrame, indices: Sequence[tuple[str,
                       markeredgewidth=0.7, color=colour)  # fmt: skip
     axes.set_ylabel("index, mean over the site", fontsize=8)
     axes.tick_params(labelsize=8)
-    axes.yaxis.set_major_locator(MaxNLocator(4))  # each tick costs three milliseconds, a night draws thousands
+    axes.yaxis.set_major_locator(MaxNLocator(4))  # ticks are most of what drawing costs
     axes.xaxis.set_major_locator(AutoDateLocator(maxticks=6))
     axes.grid(visible=True, linewidth=0.3)
 

@@ -56,7 +56,7 @@ def _read_band(href: str, grid: GeoBox, *, is_classes: bool, nodata: int) -> np.
 def _read_window(source: rasterio.DatasetReader, window: Window, nodata: int) -> np.ndarray:
     """Numbers of a window that may reach past the file; `nodata` there.
 
-    rasterio's own reading past the edge goes through a virtual warp, which costs as much again as the decoding.
+    rasterio's own reading past the edge goes through a virtual warp, which is slower.
     """
     top, left = max(window.row_off, 0), max(window.col_off, 0)
     bottom = min(window.row_off + window.height, source.height)

@@ -157,9 +157,9 @@ def _began(keys: np.ndarray, first: np.ndarray, rules: SiteRules) -> int:
 
     A few pixels that changed long before, noise or the rim of a neighbour, do not date the rest.
     """
-    enough = max(rules.mmu_ha / 2, BEGUN_SHARE * len(keys) * PIXEL_HA)
+    enough = replace(rules, mmu_ha=max(rules.mmu_ha / 2, BEGUN_SHARE * len(keys) * PIXEL_HA))
     days = np.unique(first)
-    return int(next((day for day in days if has_body(keys[first <= day], replace(rules, mmu_ha=enough))), days[-1]))
+    return int(next((day for day in days if has_body(keys[first <= day], enough)), days[-1]))
 
 
 def _open(keys: np.ndarray, pixels: PixelTable, area_id: str, day: date, rules: SiteRules) -> Site:

@@ -28,7 +28,7 @@ from pipeline.sites import PixelTable, pixel_key
 
 LOG = logging.getLogger(__name__)
 STRIP_LOOKS = 16_000_000
-"""Pixels times dates that are in memory at once when the reference is fitted: about half a gigabyte."""
+"""Pixels times dates that are in memory at once when the reference is fitted, of 26 bytes each (six bands, class, mask)."""
 LEAF_OFF_NDVI = 0.55
 """Where the NDVI that is still usual for the month is lower, leaf fall, drought or old bare ground hides a clearing: the
 look says nothing."""
