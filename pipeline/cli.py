@@ -2,15 +2,18 @@
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from pipeline import __version__
 from pipeline.errors import InputError, PipelineError
+
+if TYPE_CHECKING:
+    from pipeline.stages.scenes import Search
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -18,6 +21,8 @@ app = typer.Typer(
 )  # fmt: skip
 aoi_app = typer.Typer(no_args_is_help=True, help="Areas of interest: check one, make one.")
 app.add_typer(aoi_app, name="aoi")
+scenes_app = typer.Typer(no_args_is_help=True, help="Scenes: what a period would take, and copying it.")
+app.add_typer(scenes_app, name="scenes")
 
 Day = Annotated[Optional[datetime], typer.Option("--as-of", formats=["%Y-%m-%d"], help="The date that the run speaks for.")]  # noqa: UP045 - typer reads it
 Config = Annotated[Path, typer.Option("--config", help="YAML configuration of the run.")]
@@ -196,6 +201,75 @@ def aoi_new(
     area = new_area(source, id_=out.stem, name=name)
     write_area(out, area)
     print(f"{out}: {'; '.join(check_area(area))}")
+
+
+From = Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First solar day.")]
+To = Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last solar day.")]
+
+
+def _searches(config: Path, begin: datetime, end: datetime) -> Iterator["Search | PipelineError"]:
+    """The search of each area of a configuration on one budget, or the error that it ends with."""
+    from pipeline.config import load_config
+    from pipeline.stages.scenes import area_out, search
+
+    run_config, spent_pu = load_config(config), 0.0
+    if any((section.account or "").startswith("prefect:") for section in run_config.areas):
+        from pipeline.flows import provide_accounts
+
+        provide_accounts(section.account for section in run_config.areas)
+    for section in run_config.areas:
+        try:
+            out = area_out(run_config, section)
+            found = search(section, run_config, out, start=begin.date(), until=end.date(), spent_pu=spent_pu)
+        except PipelineError as error:
+            yield error
+            continue
+        yield found
+        spent_pu += float(getattr(found.source, "spent_pu", 0.0))
+
+
+@scenes_app.command("plan")
+def scenes_plan(config: Config, from_: From, to: To) -> None:
+    """Print scenes, pixels and estimated processing units of a period, before anything is spent."""
+    from pipeline.config import load_config
+    from pipeline.stages.scenes import plan, plan_table
+
+    found = list(_searches(config, from_, to))
+    failed = [f for f in found if isinstance(f, PipelineError)]
+    print(plan_table([plan(f) for f in found if not isinstance(f, PipelineError)], load_config(config).fetch.budget_pu))
+    for error in failed:
+        _say(f"{type(error).__name__}: {error}")
+    raise typer.Exit(1 if failed else 0)
+
+
+@scenes_app.command("fetch")
+def scenes_fetch(config: Config, from_: From, to: To) -> None:
+    """Copy the windows that the areas need into local catalogues; what is there already is checked and kept."""
+    from pipeline.config import load_config
+
+    at_once = load_config(config).fetch.at_once
+    codes = [_fetch(found, at_once) for found in _searches(config, from_, to)]
+    raise typer.Exit(max(codes, default=0))
+
+
+def _fetch(found: "Search | PipelineError", at_once: int) -> int:
+    """Copy what one area needs, with a progress bar; the exit code. An area that fails stops no other."""
+    from tqdm import tqdm
+
+    from pipeline.stages.scenes import fetch
+
+    try:
+        if isinstance(found, PipelineError):
+            raise found
+        with tqdm(total=len(found.chosen), unit="scene", desc=found.area.id, disable=None) as bar:
+            report = fetch(found, tell=lambda *_: bar.update(), is_thorough=True, at_once=at_once)
+    except PipelineError as error:
+        _say(f"{type(error).__name__}: {error}")
+        return 1
+    for failed in (*found.unusable, *report.failed):
+        _say(f"{type(failed.error).__name__}: {failed.error}")
+    print(report.line)
+    return 1 if report.failed else 0
 
 
 @app.command()

@@ -22,8 +22,22 @@ class AreaSection(_Section):
     """One area of interest and where its scenes, titles and protected areas come from."""
 
     aoi: Annotated[str, Field(description="GeoJSON file of the area, relative to this file.")]
-    catalog: Annotated[str, Field(description="catalog.json of a static STAC catalogue, or the address of a STAC API.")]
-    collection: Annotated[str, Field(description="Collection of the STAC API.")] = "sentinel-2-l2a"
+    catalog: Annotated[str, Field(description="Where scenes come from: catalog.json of a static STAC catalogue, address of a "
+                                  "STAC API, folder of .SAFE products, or sentinelhub+https://...")]  # fmt: skip
+    collection: Annotated[str | None, Field(description="Collection to search; empty: the provider's own default.")] = None
+    account: Annotated[
+        str | None, Field(description="Profile of the sentinelhub configuration, or prefect:NAME of a Secret block.")
+    ] = None
+    sign_url: Annotated[str | None, Field(description="Address that signs addresses of files; empty: known or not needed.")] = (
+        None
+    )
+    has_plain_numbers: Annotated[
+        bool | None, Field(description="Items state no scale or offset and files hold ESA's own numbers; empty: known or no.")
+    ] = None
+    offsets: Annotated[
+        dict[str, float], Field(description="Offset in reflectance by pattern of scene id, in place of the item's.")
+    ] = {}
+    dark_check: Annotated[bool, Field(description="Refuse scenes whose dark pixels contradict the stated offset.")] = True
     start: Annotated[date | None, Field(description="First day that is read; empty: all that the catalogue has.")] = None
     reference_until: Annotated[
         date | None, Field(description="Last day of the reference; empty: as soon as there are enough clear looks.")
@@ -35,6 +49,23 @@ class AreaSection(_Section):
     titles_crs: Annotated[str | None, Field(description="CRS of title files that do not say theirs.")] = None
     titles_retrieved_on: Annotated[date | None, Field(description="Day on which the titles were retrieved.")] = None
     protected: Annotated[tuple[str, ...], Field(description="Files of protected areas and Indigenous territories.")] = ()
+
+
+class FetchSection(_Section):
+    """How servers are asked, and what is kept."""
+
+    keep: Annotated[bool, Field(description="Copy windows into a local catalogue first (always done for Sentinel Hub).")] = (
+        False
+    )
+    folder: Annotated[str | None, Field(description="Folder of the local catalogues; empty: scenes in `out`.")] = None
+    attempts: Annotated[int, Field(description="Tries of one request.", ge=1, le=20)] = 5
+    timeout_s: Annotated[float, Field(description="A request without an answer for this long has failed.", gt=0)] = 60.0
+    first_wait_s: Annotated[float, Field(description="Wait before the second try; doubles with jitter.", gt=0)] = 1.0
+    longest_wait_s: Annotated[float, Field(description="No longer wait, whatever Retry-After asks for.", gt=0)] = 120.0
+    at_once: Annotated[int, Field(description="Requests to one provider at the same time.", ge=1, le=32)] = 4
+    budget_pu: Annotated[float | None, Field(description="Processing units that a run may spend; empty: no limit.", ge=0)] = (
+        1000.0
+    )
 
 
 class CubeSection(_Section):
@@ -106,6 +137,7 @@ class RunConfig(_Section):
         str | None, Field(description="SQLite file or database URL of the store; empty: store.sqlite in `out`.")
     ] = None
     model: Annotated[str | None, Field(description="Folder of the model; empty: the one that comes with overburden.")] = None
+    fetch: FetchSection = FetchSection()
     cube: CubeSection = CubeSection()
     reference: ReferenceSection = ReferenceSection()
     sites: SitesSection = SitesSection()
@@ -159,6 +191,7 @@ def _absolute(config: RunConfig, base: Path) -> RunConfig:
         update={
             "areas": areas,
             "out": place(config.out),
+            "fetch": config.fetch.model_copy(update={"folder": place(config.fetch.folder) if config.fetch.folder else None}),
             "store": place(config.store) if config.store else None,
             "model": place(config.model) if config.model else None,
         }

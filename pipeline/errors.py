@@ -18,6 +18,10 @@ class SceneError(PipelineError):
     """One scene cannot be used; the run goes on without it and says so."""
 
 
+class ProviderError(PipelineError):
+    """A provider of scenes does not answer as it should; the area's run stops there, and the next one goes on from there."""
+
+
 class PipelineWarning(UserWarning):
     """Something was repaired or left out, and counted."""
 
@@ -64,8 +68,44 @@ class SceneUnreadableError(SceneError):
     """A file of a scene is absent, truncated or no raster."""
 
 
+class SceneGoneError(SceneUnreadableError):
+    """The catalogue lists a file that its server does not have."""
+
+
+class RadiometryContradictedError(RadiometryUnknownError):
+    """The pixels of a scene contradict the offset that its item states."""
+
+
 class SceneEmptyError(SceneError):
     """A scene holds no data at all over the area."""
+
+
+class ProductInvalidError(SceneError):
+    """A product folder or zip is no whole Sentinel-2 L2A product, or has entries outside of its own folder."""
+
+
+class ProviderUnavailableError(ProviderError):
+    """A server keeps failing: it answers with errors, too late, in part, or not at all."""
+
+
+class ProviderRefusedError(ProviderError):
+    """A server refuses: the credentials are wrong, have expired, or do not allow this."""
+
+
+class ProviderForbiddenError(ProviderRefusedError):
+    """A server knows who asks and does not allow it; object storage says the same of files that are not there."""
+
+
+class ProviderAnswerError(ProviderError):
+    """A server answers something that its protocol does not know: HTML for JSON, pages in a loop, numbers of another kind."""
+
+
+class CredentialsMissingError(InputError):
+    """A provider needs an account and none was found."""
+
+
+class BudgetSpentError(ProviderError):
+    """The next request would spend more processing units than the run may."""
 
 
 class CubeContractError(PipelineError):

@@ -126,6 +126,29 @@ def split_antimeridian(geometry: BaseGeometry) -> BaseGeometry:
     return shapely.union_all(parts)
 
 
+def on_globe(geometry: BaseGeometry) -> BaseGeometry:
+    """Return lon/lat polygons in the one form in which they compare: valid, cut at the antimeridian, all in [-180, 180].
+
+    Longitudes that run past 180 degrees are brought back; a part wider than 180 degrees is taken for one whose longitudes
+    jump at the antimeridian (179.9 next to -179.9), which no scene or area of interest is otherwise.
+
+    Examples
+    --------
+    >>> on_globe(shapely.box(179.0, 0.0, 181.0, 1.0)).equals(on_globe(shapely.box(-179.0, 0.0, 179.0, 1.0)))
+    True
+    """
+    parts = [split_antimeridian(polygons_only(_unwrapped(part))) for part in shapely.get_parts(geometry).tolist()]
+    return parts[0] if len(parts) == 1 else shapely.union_all(parts)
+
+
+def _unwrapped(part: BaseGeometry) -> BaseGeometry:
+    """A part whose longitudes jump, with the western ones moved past 180 degrees."""
+    west, _, east, _ = part.bounds if not part.is_empty else (0.0, 0.0, 0.0, 0.0)
+    if east - west <= 180.0:
+        return part
+    return shapely.transform(part, lambda p: p + np.where(p[:, :1] < 0.0, [360.0, 0.0], 0.0))
+
+
 def to_lonlat(geometry: BaseGeometry, crs: str) -> BaseGeometry:
     """Return a geometry as RFC 7946 wants it: lon/lat, right-hand rule, 7 decimals, split at the antimeridian."""
     lonlat = reproject(geometry, crs, WGS84)

@@ -21,6 +21,8 @@ class Outcome(StrEnum):
     """Another scene shows the same ground of the same datatake better; the reason names it."""
     EMPTY = "empty"
     """It holds no data over the chunk."""
+    NOT_LISTED = "not_listed"
+    """The orbit's revisit says that the satellite passed, and the catalogue has no item of it."""
 
 
 @dataclass(frozen=True, slots=True)

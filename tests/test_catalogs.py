@@ -12,7 +12,9 @@ from worlds import BANDS, footprint, ground, write_aoi, write_catalog, write_ite
 from pipeline.aoi import Area
 from pipeline.errors import AoiOutsideScenesError, CatalogUnreadableError
 from pipeline.io.areas import read_area
-from pipeline.io.catalogs import ASSET_NAMES, Unusable, find_scenes, scene_from_item
+from pipeline.io.catalogs import find_scenes
+from pipeline.io.items import ASSET_NAMES, scene_from_item
+from pipeline.io.providers import SourceSettings, Unusable
 from pipeline.scenes import Radiometry, Scene
 
 DAYS = [date(2024, 1, 1), date(2024, 1, 13), date(2024, 1, 25)]
@@ -33,6 +35,9 @@ def catalog(tmp_path: Path, names: list[str]) -> Path:
 @pytest.fixture
 def area(tmp_path: Path) -> Area:
     return read_area(write_aoi(tmp_path / "aoi.geojson", footprint(SIZE)))
+
+
+SETTINGS = SourceSettings("x")
 
 
 def find(catalog: Path | str, area: Area, until: date = date.max, **more: object) -> tuple[list[Scene], list[Unusable]]:
@@ -79,7 +84,7 @@ def test_children_are_followed_and_read_once(tmp_path: Path, catalog: Path, area
 def test_bands_have_their_providers_names(tmp_path: Path, names: list[str], provider: int) -> None:
     item = item_of(tmp_path, names[1])
     item["assets"] = {ASSET_NAMES[band][provider]: asset for band, asset in item["assets"].items()}
-    assert set(scene_from_item(item, None).assets) == {*BANDS, "scl"}
+    assert set(scene_from_item(item, None, SETTINGS).assets) == {*BANDS, "scl"}
 
 
 def test_radiometry_is_read_in_each_form_of_stac(tmp_path: Path, names: list[str]) -> None:
@@ -88,19 +93,19 @@ def test_radiometry_is_read_in_each_form_of_stac(tmp_path: Path, names: list[str
         for asset in item["assets"].values():
             record = asset.pop("raster:bands", [{}])[0]
             asset.update({"bands": [record]} if form == "bands" else {f"raster:{k}": v for k, v in record.items()})
-        assert scene_from_item(item, None).assets["nir"].radiometry == Radiometry(1e-4, -0.1)
+        assert scene_from_item(item, None, SETTINGS).assets["nir"].radiometry == Radiometry(1e-4, -0.1)
 
 
 def test_an_offset_that_was_taken_off_is_not_taken_off_again(tmp_path: Path, names: list[str]) -> None:
     item = item_of(tmp_path, names[1])
     item["properties"]["earthsearch:boa_offset_applied"] = True
-    assert scene_from_item(item, None).assets["nir"].radiometry == Radiometry(1e-4, 0.0)
+    assert scene_from_item(item, None, SETTINGS).assets["nir"].radiometry == Radiometry(1e-4, 0.0)
 
 
 def test_an_address_stays_an_address(tmp_path: Path, names: list[str]) -> None:
     item = item_of(tmp_path, names[0])
     item["assets"]["red"]["href"] = "https://example.org/red.tif"
-    assert scene_from_item(item, tmp_path / "x.json").assets["red"].href == "https://example.org/red.tif"
+    assert scene_from_item(item, tmp_path / "x.json", SETTINGS).assets["red"].href == "https://example.org/red.tif"
 
 
 def no_band(item: dict) -> None:

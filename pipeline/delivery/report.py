@@ -146,6 +146,8 @@ def _faults(inputs: ReportInputs) -> list[str]:
     lines = ["## Scenes and inputs that were not used", ""]
     lines += [f"- {_cell(r.solar_day)} {_cell(r.scene_id)}: {_cell(r.reason)}" for r in failed.values()]
     lines += [f"- {_cell(r.solar_day)} {_cell(r.scene_id)} superseded: {_cell(r.reason)}" for r in superseded]
+    absent = [r for r in inputs.ledger if r.outcome is Outcome.NOT_LISTED]
+    lines += [f"- {_cell(r.solar_day)} {_cell(r.scene_id)} not listed: {_cell(r.reason)}" for r in absent]
     told = {r.reason for r in failed.values()}
     lines += [f"- {_cell(f)}" for f in inputs.findings if f not in told]
     return [*lines, "" if len(lines) > 2 else "None.", ""]

@@ -4,6 +4,7 @@ Without a Prefect server configured everything runs on this machine, against a s
 nothing is sent anywhere.
 """
 
+from pipeline.flows.accounts import provide_accounts
 from pipeline.flows.entry import AreaOutcome, run_backfill, run_nightly, run_training, serve_nightly
 
-__all__ = ["AreaOutcome", "run_backfill", "run_nightly", "run_training", "serve_nightly"]
+__all__ = ["AreaOutcome", "provide_accounts", "run_backfill", "run_nightly", "run_training", "serve_nightly"]

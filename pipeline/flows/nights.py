@@ -7,56 +7,94 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow, task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
 from prefect.context import get_run_context
 from prefect.exceptions import MissingContextError
 from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.tasks import exponential_backoff
+from tqdm import tqdm
 
 from pipeline.alerts import Alert
 from pipeline.config import load_config
-from pipeline.errors import InputError, PipelineError
+from pipeline.errors import BudgetSpentError, InputError, PipelineError, ProviderRefusedError, SceneError
+from pipeline.flows.accounts import provide_account
 from pipeline.flows.entry import AreaOutcome
-from pipeline.io.areas import read_area
+from pipeline.io.fetching import is_fetched
 from pipeline.io.outputs import exclusive
 from pipeline.stages.chunks import update_chunk
-from pipeline.stages.run import AoiRequest, Walk, chunk_work, finish, open_walk
+from pipeline.stages.run import AoiRequest, Walk, chunk_work, finish, open_walk, search_scenes
+from pipeline.stages.scenes import Search, area_out, fetch_one
 
 LOG = logging.getLogger(__name__)
 RUNNER: Any = ThreadPoolTaskRunner(max_workers=2)
 HOURS_S = 3600
-AreaJob = tuple[str, int, str, str | None, bool]
-"""Configuration, number of the area in it, as_of, start of a back-fill, has_pictures: all that a task is given."""
+BACK_OFF = exponential_backoff(backoff_factor=5)
+"""Seconds before a task is tried again, doubling: on top of the patience with each request, which obeys Retry-After."""
+AreaJob = tuple[str, int, str, str | None, bool, float]
+"""Configuration, number of the area in it, as_of, start of a back-fill, has_pictures, processing units that the run has
+spent before: all that a task is given."""
 
 
 def _request(job: AreaJob) -> AoiRequest:
     """The request of a job."""
-    path, number, as_of, start, has_pictures = job
+    path, number, as_of, start, has_pictures, spent_pu = job
     config = load_config(Path(path))
     section = config.areas[number]
     if start is not None:
         section = section.model_copy(update={"start": section.start or date.fromisoformat(start)})
-    out = Path(config.out) / read_area(Path(section.aoi)).id if len(config.areas) > 1 else Path(config.out)
     store = config.store or str(Path(config.out) / "store.sqlite")
-    return AoiRequest(section, config, out, store, date.fromisoformat(as_of), has_pictures)
+    return AoiRequest(section, config, area_out(config, section), store, date.fromisoformat(as_of), has_pictures, spent_pu)
+
+
+@lru_cache(maxsize=4)
+def _search(job: AreaJob) -> Search:
+    """What the catalogue of a job offers, once for each process."""
+    request = _request(job)
+    provide_account(request.section.account)
+    request.out.mkdir(parents=True, exist_ok=True)
+    return search_scenes(request)
 
 
 @lru_cache(maxsize=4)
 def _walk(job: AreaJob) -> Walk:
     """The opened walk of a job, once for each process."""
-    request = _request(job)
-    request.out.mkdir(parents=True, exist_ok=True)
-    return open_walk(request)
+    return open_walk(_request(job), _search(job))
 
 
 def _is_worth_another_try(_task: object, _run: object, state: Any) -> bool:  # noqa: ANN401 - Prefect's own state type
     """Whether a failure may pass by itself: what the caller gave wrong does not."""
     try:
         state.result()
-    except InputError:
+    except (InputError, ProviderRefusedError, BudgetSpentError):
         return False
     except Exception:  # noqa: BLE001 - whatever it is, it is tried again and then reported
         return True
     return False
+
+
+@task(retries=3, retry_delay_seconds=BACK_OFF, retry_jitter_factor=0.5, retry_condition_fn=_is_worth_another_try,
+      timeout_seconds=HOURS_S)  # fmt: skip
+def search_area(job: AreaJob) -> list[str]:
+    """Ask an area's catalogue; returns the ids of the scenes whose windows are to be copied, none where none are."""
+    found = _search(job)
+    return [s.id for s in found.chosen if not is_fetched(s, found.grid, found.folder)] if found.is_kept else []
+
+
+@task(retries=3, retry_delay_seconds=BACK_OFF, retry_jitter_factor=0.5, retry_condition_fn=_is_worth_another_try,
+      timeout_seconds=HOURS_S)  # fmt: skip
+def fetch_windows(job: AreaJob, scene_id: str) -> int:
+    """Copy the windows of one scene; returns the bytes. A scene that cannot be copied is told when the area is opened."""
+    found = _search(job)
+    try:
+        return fetch_one(found, next(s for s in found.chosen if s.id == scene_id))[1]
+    except SceneError as error:
+        LOG.warning("%s: %s", type(error).__name__, error)
+        return 0
 
 
 @task(retries=2, retry_delay_seconds=[10, 60], retry_condition_fn=_is_worth_another_try, timeout_seconds=HOURS_S)
@@ -93,12 +131,33 @@ def _row(alert: Alert) -> dict[str, object]:
     return {name: alert.properties[name] for name in names}
 
 
-def _night_of(job: AreaJob) -> AreaOutcome:
-    """One area's night; a failure becomes its outcome, so that the other areas go on."""
+def _nights(config: str, day: str, start: str | None, *, has_pictures: bool) -> list[AreaOutcome]:
+    """Every area's night, one after the other, on one budget."""
+    outcomes, spent_pu = [], 0.0
+    for number in range(len(load_config(Path(config)).areas)):
+        outcome, spent = _night_of((config, number, day, start, has_pictures, spent_pu))
+        outcomes.append(outcome)
+        spent_pu += spent
+    _show(outcomes, day)
+    return outcomes
+
+
+def _night_of(job: AreaJob) -> tuple[AreaOutcome, float]:
+    """One area's night, and what it spent; a failure becomes its outcome, so that the other areas go on."""
+    outcome = _outcome_of(job)
+    spent = float(getattr(_search(job).source, "spent_pu", 0.0)) if _search.cache_info().currsize else 0.0
+    _walk.cache_clear()
+    _search.cache_clear()
+    return outcome, spent
+
+
+def _outcome_of(job: AreaJob) -> AreaOutcome:
+    """What one area's night gives."""
     name = load_config(Path(job[0])).areas[job[1]].aoi
     try:
         request = _request(job)
         with exclusive(request.out / ".lock", f"area of {request.section.aoi}"):
+            _copy_windows(job, search_area(job))
             chunk_ids = open_area(job)
             for future in [follow_chunk.submit(job, chunk_id) for chunk_id in chunk_ids]:
                 future.result()
@@ -108,8 +167,17 @@ def _night_of(job: AreaJob) -> AreaOutcome:
             LOG.exception("%s failed", name)
         text = f"{type(error).__name__}: {error}"
         return AreaOutcome(Path(name).stem, f"{name}: FAILED", True, (text,), "", ())
-    finally:
-        _walk.cache_clear()
+
+
+def _copy_windows(job: AreaJob, scene_ids: list[str]) -> None:
+    """Copy the windows of scenes, with a progress bar on the terminal and an artifact beside the run."""
+    if not scene_ids:
+        return
+    futures = [fetch_windows.submit(job, scene_id) for scene_id in scene_ids]
+    shown: Any = create_progress_artifact(progress=0.0, description=f"{len(scene_ids)} scenes to copy")
+    for done, future in enumerate(tqdm(futures, unit="scene", disable=None)):
+        future.result()
+        update_progress_artifact(artifact_id=shown, progress=100.0 * (done + 1) / len(futures))
 
 
 def _show(outcomes: list[AreaOutcome], as_of: str) -> None:
@@ -125,10 +193,7 @@ def _show(outcomes: list[AreaOutcome], as_of: str) -> None:
 def nightly(config: str, as_of: str | None = None, *, has_pictures: bool = True) -> list[AreaOutcome]:
     """Every area of a configuration, for one date; without one, for the date on which the run was scheduled."""
     day = as_of or _scheduled_on().isoformat()
-    count = len(load_config(Path(config)).areas)
-    outcomes = [_night_of((config, number, day, None, has_pictures)) for number in range(count)]
-    _show(outcomes, day)
-    return outcomes
+    return _nights(config, day, None, has_pictures=has_pictures)
 
 
 def _scheduled_on() -> date:
@@ -144,10 +209,7 @@ def _scheduled_on() -> date:
 @flow(name="backfill", task_runner=RUNNER, log_prints=False)
 def backfill(config: str, start: str, to: str, *, has_pictures: bool = True) -> list[AreaOutcome]:
     """Every area of a configuration, history from `start` read once, speaking for `to`."""
-    count = len(load_config(Path(config)).areas)
-    outcomes = [_night_of((config, number, to, start, has_pictures)) for number in range(count)]
-    _show(outcomes, to)
-    return outcomes
+    return _nights(config, to, start, has_pictures=has_pictures)
 
 
 @flow(name="train", log_prints=False)

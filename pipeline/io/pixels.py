@@ -1,6 +1,8 @@
 """Pixels of scenes, read on the working grid: windows only, first scene first, never a partial file in silence."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 import rasterio
@@ -14,16 +16,33 @@ from rasterio.windows import Window
 
 from pipeline import geo
 from pipeline.cube import make_cube
-from pipeline.errors import SceneEmptyError, SceneError, SceneUnreadableError
-from pipeline.scenes import BANDS, SCL, Acquisition, Scene
+from pipeline.errors import (
+    ProviderForbiddenError,
+    SceneEmptyError,
+    SceneError,
+    SceneGoneError,
+    SceneUnreadableError,
+)
+from pipeline.io.web import GoneError, shown
+from pipeline.io.windows import Opener, open_path
+from pipeline.scenes import BANDS, SCL, Acquisition, Scene, check_dark
 
-GDAL_SETTINGS = {
-    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-    "GDAL_HTTP_MAX_RETRY": "4",
-    "GDAL_HTTP_RETRY_DELAY": "1",
-    "GDAL_HTTP_TIMEOUT": "60",
-    "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".tif,.tiff,.jp2",
-}
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How acquisitions of one catalogue are read."""
+
+    opener: Opener = open_path
+    """How files are opened."""
+    dilation_px: int = 2
+    """Clouds and shadows are grown by this."""
+    has_dark_check: bool = True
+    """Scenes whose dark pixels contradict the stated offset fail."""
+
+
+PLAIN = Reading()
+BANDS_AT_ONCE = 4
+"""Files of one scene that are read at the same time where they lie on a server."""
 
 
 def _aligned_window(source: rasterio.DatasetReader, grid: GeoBox) -> Window | None:
@@ -39,9 +58,9 @@ def _aligned_window(source: rasterio.DatasetReader, grid: GeoBox) -> Window | No
     return Window(round(column), round(row), grid.shape[1], grid.shape[0])
 
 
-def _read_band(href: str, grid: GeoBox, *, is_classes: bool, nodata: int) -> np.ndarray:
+def _read_band(opener: Opener, href: str, grid: GeoBox, *, is_classes: bool, nodata: int) -> np.ndarray:
     """Numbers of one file on the grid; `nodata` outside of the file. Bilinear where it must be resampled."""
-    with rasterio.Env(**GDAL_SETTINGS), rasterio.open(href) as source:
+    with opener(href) as source:
         window = _aligned_window(source, grid)
         if window is not None:
             return _read_window(source, window, nodata)
@@ -68,31 +87,50 @@ def _read_window(source: rasterio.DatasetReader, window: Window, nodata: int) ->
     return out
 
 
-def read_scene(scene: Scene, grid: GeoBox) -> dict[str, np.ndarray]:
+def read_scene(scene: Scene, grid: GeoBox, opener: Opener = open_path) -> dict[str, np.ndarray]:
     """Return the scene on the grid: float32 reflectance (y, x) by band, NaN without data, and `scl` uint8.
 
     Raises
     ------
     SceneUnreadableError
-        A file is absent, truncated or no raster; the message names scene, band and file.
+        A file is absent, truncated or no raster, or its server does not give it; the message names scene, band and file.
+    ProviderError
+        One of its children: the server fails for now. That is no fact about the scene, so the run stops there.
     """
-    out: dict[str, np.ndarray] = {}
-    for band, asset in scene.assets.items():
-        nodata = asset.radiometry.nodata if asset.radiometry else 0
-        try:
-            dn = _read_band(asset.href, grid, is_classes=band == SCL, nodata=nodata)
-        except (RasterioIOError, RasterioError) as error:
-            reason = str(error.__cause__ or error).splitlines()[0]
-            raise SceneUnreadableError(
-                f"scene {scene.id}, band {band}: {asset.href} cannot be read ({reason}); expected a whole raster; "
-                "fetch the file again, the next run takes the scene then"
-            ) from error
-        out[band] = asset.radiometry.to_reflectance(dn) if asset.radiometry else dn.astype(np.uint8)
-    return out
+    names = [name for name in scene.assets if name in {*BANDS, SCL}]
+    is_far = any(scene.assets[name].href.startswith(("https://", "http://", "s3://")) for name in names)
+    with ThreadPoolExecutor(BANDS_AT_ONCE if is_far else 1) as pool:
+        return dict(zip(names, pool.map(lambda name: _layer(scene, name, grid, opener), names), strict=True))
+
+
+def _layer(scene: Scene, band: str, grid: GeoBox, opener: Opener) -> np.ndarray:
+    """One layer of a scene; what goes wrong is told as a fact about this file."""
+    asset = scene.assets[band]
+    nodata = asset.radiometry.nodata if asset.radiometry else 0
+    where = f"scene {scene.id}, band {band}: {_shown(asset.href)}"
+    try:
+        dn = _read_band(opener, asset.href, grid, is_classes=band == SCL, nodata=nodata)
+    except (GoneError, ProviderForbiddenError) as error:
+        raise SceneGoneError(
+            f"{where} is listed by the catalogue and not given by its server ({error}); expected a file; the next run tries "
+            "again"
+        ) from error
+    except (RasterioIOError, RasterioError) as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
+        raise SceneUnreadableError(
+            f"{where} cannot be read ({reason}); expected a whole raster; fetch the file again, the next run takes the "
+            "scene then"
+        ) from error
+    return asset.radiometry.to_reflectance(dn) if asset.radiometry else dn.astype(np.uint8)
+
+
+def _shown(href: str) -> str:
+    """Address or path for people."""
+    return shown(href) if "://" in href else href
 
 
 def read_acquisition(
-    acquisition: Acquisition, grid: GeoBox, *, dilation_px: int = 2
+    acquisition: Acquisition, grid: GeoBox, reading: Reading = PLAIN
 ) -> tuple[xr.Dataset | None, dict[str, SceneError]]:
     """Return the cube of one acquisition (time of length 1), or None, and the scenes that failed by id.
 
@@ -101,14 +139,14 @@ def read_acquisition(
     are used. More than the grid is read, so that clouds beyond its edge grow into it: where chunks are cut does not
     change what is clear.
     """
-    margin = dilation_px + 2
+    margin = reading.dilation_px + 2
     wide = grid.pad(margin)
     merged: dict[str, np.ndarray] = {}
     failed: dict[str, SceneError] = {}
     taken = np.zeros(wide.shape, bool)
     for scene in acquisition.scenes:
         try:
-            layers = _whole_scene(scene, wide, grid)
+            layers = _whole_scene(scene, wide, grid, reading)
         except SceneError as error:
             failed[scene.id] = error
             continue
@@ -118,30 +156,32 @@ def read_acquisition(
     if not merged:
         return None, failed
     reflectance = {b: merged[b][None] for b in BANDS if b in merged}
-    cube = make_cube([acquisition.solar_day], reflectance, merged[SCL][None], dilation_px)
+    cube = make_cube([acquisition.solar_day], reflectance, merged[SCL][None], reading.dilation_px)
     inner = slice(margin, -margin)
     return cube.isel(y=inner, x=inner), failed
 
 
-def _whole_scene(scene: Scene, wide: GeoBox, grid: GeoBox) -> dict[str, np.ndarray]:
-    """The layers of a scene; `SceneEmptyError` where its footprint promises data of the grid and there is none."""
-    layers = read_scene(scene, wide)
+def _whole_scene(scene: Scene, wide: GeoBox, grid: GeoBox, reading: Reading) -> dict[str, np.ndarray]:
+    """The layers of a scene, refused where it has no data though its footprint promises some, or its pixels contradict it."""
+    layers = read_scene(scene, wide, reading.opener)
     if not any(np.isfinite(layers[b]).any() for b in BANDS if b in layers) and _covers(scene, grid):
         raise SceneEmptyError(
             f"scene {scene.id}: found no pixel with data although its footprint covers the area; expected numbers "
             f"above 0 in {next(iter(scene.assets.values())).href} and its sister files; fetch them again"
         )
+    if reading.has_dark_check:
+        check_dark({b: layers[b] for b in BANDS if b in layers}, layers[SCL], f"scene {scene.id}")
     return layers
 
 
 def _covers(scene: Scene, grid: GeoBox) -> bool:
     """Whether a scene's footprint covers most of the grid."""
-    box = geo.reproject(shapely.box(*grid.boundingbox), f"EPSG:{grid.crs.to_epsg()}", geo.WGS84)
+    box = geo.on_globe(geo.reproject(shapely.box(*grid.boundingbox), f"EPSG:{grid.crs.to_epsg()}", geo.WGS84))
     return bool(scene.footprint.intersection(box).area > 0.5 * box.area)
 
 
-def read_cube(acquisitions: Sequence[Acquisition], grid: GeoBox, *, dilation_px: int = 2) -> xr.Dataset | None:
+def read_cube(acquisitions: Sequence[Acquisition], grid: GeoBox, reading: Reading = PLAIN) -> xr.Dataset | None:
     """Return the cube of several acquisitions in time order, None where none can be read; for the reference."""
-    cubes = [read_acquisition(a, grid, dilation_px=dilation_px)[0] for a in acquisitions]
+    cubes = [read_acquisition(a, grid, reading)[0] for a in acquisitions]
     whole = [cube for cube in cubes if cube is not None]
     return xr.concat(whole, dim="time") if whole else None

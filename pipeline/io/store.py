@@ -193,8 +193,10 @@ class Store:
                 )
 
     def put_ledger(self, rows: Sequence[LedgerRow], area: AreaState) -> None:
-        """Write ledger rows that belong to no chunk's state: items that cannot be used, superseded scenes."""
+        """Write ledger rows that belong to no chunk's state; passes that were not listed before are forgotten."""
         with self._begin() as connection:
+            gone = t.ledger.c.aoi_id == area.aoi_id, t.ledger.c.outcome == str(Outcome.NOT_LISTED)
+            connection.execute(t.ledger.delete().where(*gone))
             _put_ledger(connection, rows, area)
 
     def ledger(self, aoi_id: str, until: date | None = None) -> list[LedgerRow]:

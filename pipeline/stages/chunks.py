@@ -16,7 +16,7 @@ from pipeline.cube import bands_of, doubtful_mask
 from pipeline.errors import SceneError
 from pipeline.features import feature_table, gate, haze, signs_of, vegetation_anomaly
 from pipeline.indices import compute
-from pipeline.io.pixels import read_acquisition, read_cube
+from pipeline.io.pixels import PLAIN, Reading, read_acquisition, read_cube
 from pipeline.io.states import StateFolder
 from pipeline.io.store import AreaState, ChunkState, Store
 from pipeline.ledger import LedgerRow, Outcome
@@ -51,6 +51,8 @@ class ChunkWork:
     estimator: PixelEstimator
     store: Store
     states: StateFolder
+    reading: Reading = PLAIN
+    """How scenes are read."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def _take_day(
     """Progress after one solar day, and the changed pixels after it where the chunk is monitored."""
     day = acquisition.solar_day
     progress = _with_reference(work, progress, day)
-    cube, failed = read_acquisition(acquisition, work.chunk.geobox, dilation_px=work.config.cube.cloud_dilation_px)
+    cube, failed = read_acquisition(acquisition, work.chunk.geobox, work.reading)
     outcome = Outcome.REFERENCE if progress.reference is None else Outcome.MONITORED
     rows += [_ledger_row(work, s, day, cube, failed.get(s.id), outcome) for s in acquisition.scenes]
     if cube is None:
@@ -232,7 +234,7 @@ def _fit(work: ChunkWork, start: date, until: date) -> Reference | None:
     strips = []
     for top in range(0, box.shape[0], rows):
         strip: GeoBox = box[top : min(top + rows, box.shape[0]), :]
-        cube = read_cube(past, strip, dilation_px=work.config.cube.cloud_dilation_px)
+        cube = read_cube(past, strip, work.reading)
         if cube is None:
             return None
         strips.append(fit_reference(cube, work.config.reference.min_looks))

@@ -12,7 +12,9 @@ from pipeline.io.areas import check_area, read_area
 from pipeline.io.cadastres import read_protected, read_titles
 from pipeline.io.catalogs import find_scenes
 from pipeline.io.models import default_model, read_manifest
+from pipeline.io.providers import open_source
 from pipeline.io.store import open_store
+from pipeline.stages.scenes import source_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ def examine(config_file: Path) -> list[Check]:
     checks.append(_check("model", lambda: _model(config)))
     checks.append(_check("store", lambda: _store(config)))
     for section in config.areas:
-        checks += _area_checks(section)
+        checks += _area_checks(section, config)
     return checks
 
 
@@ -63,28 +65,26 @@ def _store(config: RunConfig) -> str:
     return f"{address.rsplit('@', 1)[-1]}, its chain of events holds"
 
 
-def _area_checks(section: AreaSection) -> Iterator[Check]:
+def _area_checks(section: AreaSection, config: RunConfig) -> Iterator[Check]:
     """The checks of one area."""
     name = Path(section.aoi).name
     yield _check(f"area {name}", lambda: "; ".join(check_area(read_area(Path(section.aoi)))))
-    yield _check(f"catalogue of {name}", lambda: _catalog(section))
+    yield _check(f"catalogue of {name}", lambda: _catalog(section, config))
     for path in section.titles:
         yield _check(f"titles {Path(path).name}", partial(_titles, section, path))
     for path in section.protected:
         yield _check(f"protected {Path(path).name}", partial(_protected, path))
 
 
-def _catalog(section: AreaSection) -> str:
+def _catalog(section: AreaSection, config: RunConfig) -> str:
     """How many scenes of the area a catalogue has."""
     area = read_area(Path(section.aoi))
-    scenes, unusable = find_scenes(
-        section.catalog, area, until=date.max, start=section.start, collection=section.collection,
-        absent_bands=section.absent_bands,
-    )  # fmt: skip
+    source = open_source(source_settings(section, config.fetch))
+    scenes, unusable = find_scenes(source, area, until=date.max, start=section.start)
     if not scenes:
         raise unusable[0].error if unusable else PipelineError(f"{section.catalog}: no scene in the period")
     days = sorted(s.solar_day for s in scenes)
-    return f"{len(scenes)} scenes from {days[0]} to {days[-1]}, {len(unusable)} items cannot be used"
+    return f"{source.name}: {len(scenes)} scenes from {days[0]} to {days[-1]}, {len(unusable)} items cannot be used"
 
 
 def _titles(section: AreaSection, path: str) -> str:

@@ -12,6 +12,7 @@ from pipeline.config import RunConfig
 from pipeline.delivery import ReportInputs, feature_collection, run_report
 from pipeline.io.models import Model
 from pipeline.io.outputs import write_whole
+from pipeline.io.pixels import Reading
 from pipeline.io.store import Store
 from pipeline.ledger import LedgerRow
 from pipeline.scenes import Acquisition
@@ -40,6 +41,8 @@ class Publication:
     ledger: tuple[LedgerRow, ...]
     findings: tuple[str, ...]
     has_pictures: bool
+    reading: Reading
+    """How scenes are read again for pictures."""
 
 
 @dataclass(frozen=True, slots=True)

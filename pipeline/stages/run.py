@@ -10,15 +10,22 @@ from pathlib import Path
 import shapely
 
 from pipeline.alerts import Alert, AlertContext, AlertRules
-from pipeline.aoi import Area, Chunk, Grid, working_grid
+from pipeline.aoi import Area, Chunk, Grid
 from pipeline.config import AreaSection, RunConfig
-from pipeline.errors import AoiBeyondScenesError, CatalogEmptyError, NoUsableSceneError, PipelineError, TitleGeometryError
+from pipeline.errors import (
+    AoiBeyondScenesError,
+    CatalogEmptyError,
+    NoUsableSceneError,
+    PipelineError,
+    RadiometryContradictedError,
+    TitleGeometryError,
+)
 from pipeline.io.areas import read_area
 from pipeline.io.cadastres import read_protected, read_titles
-from pipeline.io.catalogs import Unusable, find_scenes
 from pipeline.io.models import Model, default_model, load_model
 from pipeline.io.outputs import exclusive, remove_leftovers
-from pipeline.io.pixels import read_scene
+from pipeline.io.pixels import Reading, read_scene
+from pipeline.io.providers import Source, Unusable
 from pipeline.io.states import StateFolder
 from pipeline.io.store import AreaState, Store, open_store
 from pipeline.ledger import LedgerRow, Outcome
@@ -27,6 +34,7 @@ from pipeline.scenes import Acquisition, Scene, Superseded, choose_scenes
 from pipeline.sites import SiteRules
 from pipeline.stages.chunks import ChunkWork, update_chunk
 from pipeline.stages.publish import Publication, publish
+from pipeline.stages.scenes import Search, fetch, item_rows, localised, search
 from pipeline.stages.sites import SiteWork, update_sites
 from pipeline.tenure import AreaIndex, ProtectedArea, Snapshot, TenureRules, Title, TitleIndex, boundary_dates
 
@@ -49,6 +57,8 @@ class AoiRequest:
     """The date that the run speaks for; None: the last solar day of the catalogue."""
     has_pictures: bool = True
     """Write evidence and map; a night that is only caught up leaves them to the last one."""
+    spent_pu: float = 0.0
+    """Processing units that the run has spent on other areas."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,7 @@ class Walk:
     request: AoiRequest
     area: Area
     grid: Grid
+    source: Source
     as_of: date
     acquisitions: tuple[Acquisition, ...]
     superseded: tuple[Superseded, ...]
@@ -107,38 +118,68 @@ def run_aoi(request: AoiRequest) -> AoiResult:
         return finish(walk)
 
 
-def open_walk(request: AoiRequest) -> Walk:
+def search_scenes(request: AoiRequest) -> Search:
+    """Return what the area's catalogue offers until the date that the run speaks for; no pixel is read yet.
+
+    The store is asked first, so that nothing is spent on a run that it would refuse.
+
+    Raises
+    ------
+    InputError, ProviderError
+        See `stages.scenes.search`.
+    """
+    section = request.section
+    area = read_area(Path(section.aoi))
+    state = _area_state(request, area, open_store(request.store), _model(request.config))
+    until = request.as_of or date.max
+    return search(section, request.config, request.out, start=state.start, until=until, spent_pu=request.spent_pu)
+
+
+def _model(config: RunConfig) -> Model:
+    """The model of a run."""
+    return load_model(Path(config.model) if config.model else default_model())
+
+
+def _area_state(request: AoiRequest, area: Area, store: Store, model: Model) -> AreaState:
+    """What the store has of an area; refused where it was made otherwise."""
+    section = request.section
+    return store.area_state(area.id, _detection_digest(request.config, area, section), model.id, section.start)
+
+
+def open_walk(request: AoiRequest, found: Search | None = None) -> Walk:
     """Return the walk with its area, scenes, titles, model and store read and checked; no pixel is read yet.
+
+    Windows are copied first where the provider cannot be read in place, or the configuration wants them kept; `found` is
+    the search, where it was made already.
 
     Raises
     ------
     InputError
         One of its children, named after what cannot be used.
+    ProviderError
+        The provider of scenes fails; nothing is lost, the next run goes on from here.
     """
     section = request.section
-    area = read_area(Path(section.aoi))
-    grid = working_grid(area, request.config.cube.chunk_px)
     law = _read_law(section)
-    model = load_model(Path(request.config.model) if request.config.model else default_model())
-    store = open_store(request.store)
-    state = store.area_state(area.id, _detection_digest(request.config, area, section), model.id, section.start)
-    scenes, unusable = find_scenes(
-        section.catalog, area, until=request.as_of or date.max, start=state.start, collection=section.collection,
-        absent_bands=section.absent_bands,
-    )  # fmt: skip
+    model, store = _model(request.config), open_store(request.store)
+    found = found or search_scenes(request)
+    if found.is_kept:
+        found = localised(found, fetch(found, at_once=request.config.fetch.at_once).failed)
+    area, grid, scenes, unusable = found.area, found.grid, found.scenes, found.unusable
+    state = _area_state(request, area, store, model)
     if not scenes:
         _explain_no_scenes(section, unusable)
     acquisitions, superseded = choose_scenes(scenes)
     as_of = request.as_of or acquisitions[-1].solar_day
-    if _has_late_scene(store, state, acquisitions, grid):
+    if _has_late_scene(store, state, acquisitions, grid, found.source):
         LOG.warning("%s: a scene came late; the area's history is told again with it", area.id)
         store.start_epoch(area.id)
         state = store.area_state(area.id, state.detection_digest, model.id)
     walk = Walk(
-        request, area, grid, as_of, tuple(acquisitions), tuple(superseded), tuple(unusable), law, model, store, state,
-        StateFolder(request.out / "state"), _findings(area, scenes, unusable, law, model),
+        request, area, grid, found.source, as_of, tuple(acquisitions), tuple(superseded), unusable, law,
+        model, store, state, StateFolder(request.out / "state"), _findings(area, scenes, unusable, law, model),
     )  # fmt: skip
-    store.put_ledger([*_unusable_rows(walk), *_superseded_rows(walk)], state)
+    store.put_ledger(item_rows(found, superseded, as_of), state)
     LOG.info("%s: %d acquisitions until %s, %d chunks", area.id, len(acquisitions), as_of, len(grid.chunks))
     return walk
 
@@ -147,8 +188,13 @@ def chunk_work(walk: Walk, chunk: Chunk) -> ChunkWork:
     """Return the work on one chunk."""
     return ChunkWork(
         walk.state, chunk, walk.acquisitions, walk.request.config, walk.request.section.reference_until,
-        walk.model.estimator, walk.store, walk.states,
+        walk.model.estimator, walk.store, walk.states, _reading(walk),
     )  # fmt: skip
+
+
+def _reading(walk: Walk) -> Reading:
+    """How the scenes of a walk are read."""
+    return Reading(walk.source.open, walk.request.config.cube.cloud_dilation_px, walk.request.section.dark_check)
 
 
 def finish(walk: Walk) -> AoiResult:
@@ -213,12 +259,16 @@ def _tenure_rules(walk: Walk) -> TenureRules:
 
 
 def publication(walk: Walk, ledger: Sequence[LedgerRow], previous: date | None) -> Publication:
-    """Return what the files of the night are written from."""
+    """Return what the files of the night are written from; scenes that their own pixels contradict are in no picture."""
+    refused = {r.scene_id for r in ledger if r.reason.startswith(RadiometryContradictedError.__name__)}
+    kept = [(a.solar_day, tuple(s for s in a.scenes if s.id not in refused)) for a in walk.acquisitions]
     return Publication(
         area=walk.area, grid=walk.grid, as_of=walk.as_of, previous_as_of=previous, out=walk.request.out,
         config=walk.request.config, config_digest=walk.state.detection_digest, model=walk.model, store=walk.store,
-        acquisitions=walk.acquisitions, titles=walk.law.titles, snapshots=walk.law.snapshots, protected=walk.law.protected,
+        acquisitions=tuple(Acquisition(day, scenes) for day, scenes in kept if scenes),
+        titles=walk.law.titles, snapshots=walk.law.snapshots, protected=walk.law.protected,
         ledger=tuple(ledger), findings=walk.findings, has_pictures=walk.request.has_pictures,
+        reading=_reading(walk),
     )  # fmt: skip
 
 
@@ -257,13 +307,15 @@ def _explain_no_scenes(section: AreaSection, unusable: Sequence[Unusable]) -> No
 
 def _detection_digest(config: RunConfig, area: Area, section: AreaSection) -> str:
     """Digest of all that the state depends on, except the model, which has an id of its own."""
+    by_hand: list[object] = [dict(section.offsets)] if section.offsets else []
+    by_hand += [] if section.dark_check else ["no dark check"]
     return digest([
         config.detection_digest(), area.geometry.wkb_hex, area.crs, str(section.reference_until),
-        list(section.absent_bands),
+        list(section.absent_bands), *by_hand,
     ])[:16]  # fmt: skip
 
 
-def _has_late_scene(store: Store, state: AreaState, acquisitions: Sequence[Acquisition], grid: Grid) -> bool:
+def _has_late_scene(store: Store, state: AreaState, acquisitions: Sequence[Acquisition], grid: Grid, source: Source) -> bool:
     """Whether a scene is to be used that lies before days already taken, or that failed then and can be read now."""
     taken = store.chunk_states(state.aoi_id)
     if not taken:
@@ -275,17 +327,17 @@ def _has_late_scene(store: Store, state: AreaState, acquisitions: Sequence[Acqui
     for scene in (s for a in acquisitions for s in a.scenes if s.solar_day <= last):
         key = (scene.id, scene.processing_baseline)
         if key in failed:
-            if _reads_now(scene, grid):
+            if _reads_now(scene, grid, source):
                 return True
         elif key not in used and all(scene.solar_day <= c.last_day for c in taken.values()):
             return True
     return False
 
 
-def _reads_now(scene: Scene, grid: Grid) -> bool:
+def _reads_now(scene: Scene, grid: Grid, source: Source) -> bool:
     """Whether a scene that failed can be read by now, in full."""
     try:
-        layers = [read_scene(scene, chunk.geobox) for chunk in grid.chunks]
+        layers = [read_scene(scene, chunk.geobox, source.open) for chunk in grid.chunks]
     except PipelineError:
         return False
     return any((layer["scl"] > 0).any() for layer in layers)
@@ -324,25 +376,3 @@ def _findings(area: Area, scenes: Sequence[Scene], unusable: Sequence[Unusable],
         )
         found.append(f"{type(error).__name__}: {error}")
     return tuple(found)
-
-
-def _unusable_rows(walk: Walk) -> list[LedgerRow]:
-    """Ledger rows of items that cannot be used."""
-    return [
-        LedgerRow(
-            walk.area.id, "", u.scene_id, u.solar_day, u.sensed_at, "", Outcome.FAILED, None, None, None,
-            f"{type(u.error).__name__}: {u.error}",
-        )
-        for u in walk.unusable
-    ]  # fmt: skip
-
-
-def _superseded_rows(walk: Walk) -> list[LedgerRow]:
-    """Ledger rows of scenes that others supersede."""
-    return [
-        LedgerRow(
-            walk.area.id, "", s.scene.id, s.scene.solar_day, s.scene.sensed_at.isoformat().replace("+00:00", "Z"),
-            s.scene.processing_baseline, Outcome.SUPERSEDED, None, None, None, s.reason,
-        )
-        for s in walk.superseded
-    ]  # fmt: skip

@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -121,14 +121,13 @@ def _observe(work: "Publication", acquisition: Acquisition, places: Sequence[_Pl
     lefts, bottoms, rights, tops = zip(*(p.box.boundingbox for _, p in wanted), strict=True)
     whole = _box((min(lefts), min(bottoms), max(rights), max(tops)), work.grid.crs)
     together = whole.shape[0] * whole.shape[1] <= LARGEST_WINDOW_PX
-    dilation = work.config.cube.cloud_dilation_px
-    shared = read_acquisition(acquisition, whole, dilation_px=dilation)[0] if together else None
+    shared = read_acquisition(acquisition, whole, work.reading)[0] if together else None
     rows = []
     for i, place in wanted:
         if together:
             cube = None if shared is None else _crop(shared, whole, place.box)
         else:
-            cube = read_acquisition(acquisition, place.box, dilation_px=dilation)[0]
+            cube = read_acquisition(acquisition, place.box, work.reading)[0]
         if cube is not None:
             rows.append((i, _row(acquisition, cube, place.inside)))
     return rows
@@ -192,7 +191,7 @@ def _clearest(series: pd.DataFrame) -> date:
 
 def _look(work: "Publication", acquisition: Acquisition, box: GeoBox) -> Look:
     """One date over a window."""
-    cube, failed = read_acquisition(acquisition, box, dilation_px=work.config.cube.cloud_dilation_px)
+    cube, failed = read_acquisition(acquisition, box, work.reading)
     if cube is None:
         raise next(iter(failed.values()))
     return Look(acquisition.solar_day, tuple(s.id for s in acquisition.scenes), bands_of(cube, 0), cube["clear"].values[0])
@@ -282,7 +281,7 @@ def _composite(
     used: list[date] = []
     for day in some[:5]:
         try:
-            cube, _ = read_acquisition(by_day[day], box, dilation_px=1)
+            cube, _ = read_acquisition(by_day[day], box, replace(work.reading, dilation_px=1))
         except PipelineError:
             continue
         if cube is None:
