@@ -155,6 +155,21 @@ def test_the_same_ground_gives_the_same_cube(way: str, tmp_path: Path) -> None:
     assert other["time"].equals(local["time"])
 
 
+def test_object_storage_is_read_with_the_keys_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    local = cube_of(tmp_path / "local", str(write_local(tmp_path / "local" / "catalog")))
+    write_local(tmp_path / "served")
+    with stac_api(tmp_path / "served", "copernicus") as api:
+        keys = {
+            "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "word", "AWS_HTTPS": "NO", "AWS_VIRTUAL_HOSTING": "FALSE",
+            "AWS_S3_ENDPOINT": api.url.removeprefix("http://"), "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+        }  # fmt: skip
+        for name, value in keys.items():
+            monkeypatch.setenv(name, value)
+        stored = cube_of(tmp_path / "served", api.url)
+        assert api.ranges
+    assert stored.equals(local)
+
+
 FIFTH = """
 from pipeline.io.providers import Provider
 from pipeline.io.providers.local_catalog import LocalCatalog

@@ -1,6 +1,9 @@
 """STAC items as `Scene` records, whoever made them: Earth Search, Planetary Computer, Copernicus Data Space, our own."""
 
-from collections.abc import Mapping
+import json
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -12,7 +15,7 @@ import shapely
 from shapely.geometry import shape
 
 from pipeline import geo
-from pipeline.errors import CatalogUnreadableError, PipelineError, SceneAssetMissingError
+from pipeline.errors import CatalogUnreadableError, PipelineError, ProviderUnavailableError, SceneAssetMissingError
 from pipeline.io.providers import SourceSettings, Unusable
 from pipeline.scenes import (
     BANDS,
@@ -41,12 +44,47 @@ and classes come in several sizes)."""
 
 FETCHED = "overburden:fetched"
 """Property of an item that this software copied: the digest of what was wanted. Its radiometry is taken as it stands."""
+SEARCHES = 3
+"""Times that a search is made when it changes while its pages are read."""
+LOG = logging.getLogger(__name__)
 Json = Mapping[str, Any]
 
 
 def is_remote(address: str) -> bool:
     """Return whether an address is on a server rather than a path."""
     return urlparse(str(address)).scheme in {"http", "https", "s3"}
+
+
+def steady_items(search_once: Callable[[], tuple[Sequence[Json], bool]], where: str) -> list[Json]:
+    """Return the items of a search that did not change while its pages were read, each once.
+
+    A catalogue that lists an item twice does so every time; one whose pages shift while they are read does not: pages that
+    do not fit each other are believed when two searches in a row give the same items.
+
+    Parameters
+    ----------
+    search_once : callable
+        Makes the search and returns its items, and whether its pages fit each other: one count, no id twice.
+    where : str
+        The search, for messages.
+
+    Raises
+    ------
+    ProviderUnavailableError
+        It changed every time: what slipped from one page to the one before it would be missed in silence.
+    """
+    before: list[str] = []
+    for number in range(SEARCHES):
+        found, is_steady = search_once()
+        once = {json.dumps(item, sort_keys=True): item for item in found}
+        if is_steady or sorted(once) == before:
+            return list(once.values())
+        before = sorted(once)
+        LOG.warning("%s: the search changed while its pages were read; search %d of %d", where, number + 1, SEARCHES)
+    raise ProviderUnavailableError(
+        f"{where}: the search changed each of {SEARCHES} times while its pages were read, so that items may be missing; "
+        "expected one that stands still; run again later"
+    )
 
 
 def scene_or_reason(item: Json | PipelineError, path: Path | None, settings: SourceSettings) -> Scene | Unusable:
@@ -175,12 +213,16 @@ def _asset(asset: object, band: str, path: Path | None, word: _Word) -> Asset:
 
 
 def _href(asset: object) -> str | None:
-    """Address of an asset: by HTTP where it offers that beside object storage (alternate assets extension)."""
+    """Address of an asset; of object storage that needs keys its alternate by HTTP, where there are no keys.
+
+    Alternate assets extension; keys are those that the raster library takes from the environment.
+    """
     if not isinstance(asset, Mapping) or not isinstance(asset.get("href"), str):
         return None
     href = str(asset["href"])
     alternates = asset.get("alternate")
-    if href.startswith("s3://") and isinstance(alternates, Mapping):
+    has_keys = any(name in os.environ for name in ("AWS_ACCESS_KEY_ID", "AWS_NO_SIGN_REQUEST"))
+    if href.startswith("s3://") and isinstance(alternates, Mapping) and not has_keys:
         offered = [a.get("href") for a in alternates.values() if isinstance(a, Mapping)]
         return next((h for h in offered if isinstance(h, str) and h.startswith(("https://", "http://"))), href)
     return href

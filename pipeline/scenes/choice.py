@@ -57,6 +57,8 @@ def _covered_by(scene: Scene, kept: Sequence[Scene]) -> Scene | None:
 
 def _superseded_reason(scene: Scene, rival: Scene) -> str:
     """Why a scene is not used."""
+    if (baseline_number(scene.processing_baseline) or (0, 0)) >= TEST_SINCE:
+        return f"processing baseline {scene.processing_baseline} is a test and gives way to {rival.id}"
     if scene.processing_baseline != rival.processing_baseline:
         return (
             f"processing baseline {scene.processing_baseline or 'unknown'} is older than "

@@ -162,6 +162,8 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         if parts.path.startswith("/files/"):
             self._file(parts.path, parts.query)
+        elif parts.path.startswith("/eodata/Sentinel-2/"):  # object storage, asked by path
+            self._file(parts.path.replace("/eodata/Sentinel-2/", "/files/").replace(".jp2", ".tif"), parts.query)
         elif parts.path == "/sign":
             self._sign(parse_qs(parts.query)["href"][0])
         else:

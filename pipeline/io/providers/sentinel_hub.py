@@ -34,7 +34,7 @@ from pipeline.errors import (
     RadiometryUnknownError,
     SceneUnreadableError,
 )  # fmt: skip
-from pipeline.io.items import plain_numbers, replace_offset
+from pipeline.io.items import plain_numbers, replace_offset, steady_items
 from pipeline.io.process_windows import (
     CELL_M,
     DTYPES,
@@ -70,8 +70,6 @@ NAME = "Sentinel Hub"
 SCHEMES = ("sentinelhub+https://", "sentinelhub+http://")
 """Plain http is for servers on loopback, in tests."""
 DEFAULT_COLLECTION = "sentinel-2-l2a"
-SEARCHES = 3
-"""Times that a search is made again when it changes while its pages are read."""
 PAGES = 10_000
 """A search with more pages has no end."""
 FIRST_DAY = date(2015, 6, 23)
@@ -243,7 +241,7 @@ class SentinelHub:
             One of its children: the service fails, refuses, or its pages never end.
         """
         groups: dict[tuple[str, str], list[_Tile]] = {}
-        for item in self._items(area, start, until):
+        for item in steady_items(lambda: self._search_once(area, start, until), self._where):
             try:
                 tile = _tile(item)
             except PipelineError as error:
@@ -252,19 +250,6 @@ class SentinelHub:
                 groups.setdefault((tile.start, tile.satellite), []).append(tile)
         for _, tiles in sorted(groups.items()):
             yield _scene(tiles, self.settings)
-
-    def _items(self, area: Area, start: date | None, until: date) -> list[Mapping[str, Any]]:
-        """Items of a search that did not change while its pages were read; their union where it always did."""
-        everything: dict[str, Mapping[str, Any]] = {}
-        for number in range(SEARCHES):
-            found, is_steady = self._search_once(area, start, until)
-            once = {str(item.get("id")): item for item in found}
-            if is_steady:
-                return list(once.values())
-            everything |= once
-            LOG.warning("%s: the search changed while its pages were read; search %d of %d", self._where, number + 1, SEARCHES)
-        LOG.warning("%s: the search never stood still; every item that any of them gave is taken", self._where)
-        return list(everything.values())
 
     @property
     def _where(self) -> str:

@@ -3,7 +3,6 @@
 Searched through pystac-client, whose requests go through our own policy of retry; files are read in place, by byte ranges.
 """
 
-import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -17,15 +16,14 @@ import shapely
 
 from pipeline import geo
 from pipeline.aoi import Area, Grid
-from pipeline.errors import CatalogUnreadableError, ProviderAnswerError, ProviderUnavailableError
-from pipeline.io.items import Json, scene_or_reason
+from pipeline.errors import CatalogUnreadableError, ProviderAnswerError
+from pipeline.io.items import Json, scene_or_reason, steady_items
 from pipeline.io.providers import Cost, Piece, Provider, SourceSettings, Unusable
 from pipeline.io.remote import open_remote
 from pipeline.io.web import Authoriser, GoneError, Web, json_of, shown
 from pipeline.io.windows import cost_of, native_pieces
 from pipeline.scenes import Scene
 
-LOG = logging.getLogger(__name__)
 DEFAULT_COLLECTION = "sentinel-2-l2a"
 KNOWN: Mapping[str, Mapping[str, Any]] = {
     "earth-search.aws.element84.com": {"collection": "sentinel-2-c1-l2a"},
@@ -36,8 +34,6 @@ KNOWN: Mapping[str, Mapping[str, Any]] = {
 """What is known of services by their host: Earth Search's collection that states its offsets without exception
 (Element84/earth-search issue 66 on the other one), and Planetary Computer, which signs addresses and hands out ESA's own
 numbers without stating scale or offset (microsoft/PlanetaryComputer issue 134)."""
-SEARCHES = 3
-"""Times that a search is made again when it changes while its pages are read."""
 FIRST_DAY = date(2015, 6, 23)
 """Launch of Sentinel-2A."""
 SIGNED_FOR = timedelta(minutes=5)
@@ -116,20 +112,8 @@ class StacApi:
         ProviderError
             Its server fails, or its pages never end.
         """
-        for item in self._items(area, start, until):
+        for item in steady_items(lambda: self._search_once(area, start, until), self._where):
             yield scene_or_reason(item, None, self.settings)
-
-    def _items(self, area: Area, start: date | None, until: date) -> Sequence[Json]:
-        """Items of a search that did not change while its pages were read, each id once."""
-        for number in range(SEARCHES):
-            found, is_steady = self._search_once(area, start, until)
-            if is_steady:
-                return found
-            LOG.warning("%s: the search changed while its pages were read; search %d of %d", self._where, number + 1, SEARCHES)
-        raise ProviderUnavailableError(
-            f"{self._where}: the search changed each of {SEARCHES} times while its pages were read, so that items may be "
-            "missing; expected one that stands still; run again later"
-        )
 
     def _search_once(self, area: Area, start: date | None, until: date) -> tuple[list[Json], bool]:
         """Items of one search, and whether its pages fit each other: one count, no id twice."""
