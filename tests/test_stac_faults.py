@@ -6,6 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
+from affine import Affine
+from rasterio.windows import Window
 from servers.faults import Fault
 from servers.stac import PAGE, StacApi, stac_api
 from worlds import ground, write_aoi, write_catalog, write_item
@@ -24,7 +27,8 @@ from pipeline.io.areas import read_area
 from pipeline.io.catalogs import find_scenes
 from pipeline.io.pixels import read_scene
 from pipeline.io.providers import Source, SourceSettings, open_source
-from pipeline.io.web import Patience, retry_after_s, wait_s
+from pipeline.io.remote import open_remote
+from pipeline.io.web import Patience, Web, retry_after_s, wait_s
 from pipeline.scenes import Scene
 
 QUICK = Patience(attempts=3, timeout_s=0.4, first_wait_s=0.01, longest_wait_s=5.0)
@@ -138,7 +142,7 @@ def test_a_search_that_changes_between_pages_is_made_again(api: StacApi, area: A
 
 def test_a_search_that_never_stands_still_stops_the_run(api: StacApi, area: Area) -> None:
     everything = ids(opened(api), area)
-    api.changes = [[], everything[:1], everything[:2]] * 3
+    api.changes = [gone for n in (1, 3, 5) for gone in ([], everything[:n], everything[: n + 1])]
     with pytest.raises(ProviderUnavailableError, match=r"changed each of 3 times .* items may be missing"):
         ids(opened(api), area)
 
@@ -225,3 +229,19 @@ def test_retry_after_that_nobody_understands_is_no_wait() -> None:
     assert retry_after_s("soon", now) is None
     assert retry_after_s(None, now) is None
     assert retry_after_s("Wed, 31 Dec 2025 23:59:00 GMT", now) == 0.0
+
+
+# --- JPEG 2000 ------------------------------------------------------------------------------------------------------
+
+
+def test_a_jpeg_2000_of_many_tiles_is_read_on_a_server_as_on_disk(tmp_path: Path) -> None:
+    numbers = np.random.default_rng(8).integers(1, 9000, (256, 256)).astype("u2")
+    path = tmp_path / "x" / "red.jp2"
+    path.parent.mkdir()
+    with rasterio.open(path, "w", driver="JP2OpenJPEG", height=256, width=256, count=1, dtype="uint16", crs="EPSG:32720",
+                       transform=Affine(10, 0, 500_000, 0, -10, 9_000_000), QUALITY="100", REVERSIBLE="YES",
+                       BLOCKXSIZE=64, BLOCKYSIZE=64) as out:  # fmt: skip
+        out.write(numbers, 1)
+    with stac_api(tmp_path) as api, open_remote(Web("test", QUICK), f"{api.url}/files/x/red.jp2") as source:
+        assert np.array_equal(source.read(1), numbers)
+        assert np.array_equal(source.read(1, window=Window(40, 50, 120, 130)), numbers[50:180, 40:160])

@@ -1,6 +1,7 @@
 """Rasters on a server, opened in place: only the byte ranges that a window needs are asked for."""
 
 import io
+import threading
 import uuid
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -13,30 +14,37 @@ import rasterio
 from pipeline.errors import PipelineError, ProviderAnswerError
 from pipeline.io.web import Answer, GoneError, Web, shown
 
-BLOCK = 1 << 14
-"""Bytes of one block: a header, or the scan over the tiles of a JPEG 2000 file, asks for little at a time."""
-BLOCKS_KEPT = 256
-"""Blocks that one opened file keeps: 4 MiB."""
+BLOCK = 1 << 12
+"""Bytes of one block: the scan over the tiles of a JPEG 2000 file asks for a little at each of them."""
+HEADER_BLOCKS = 8
+"""Blocks of the first request: the header of a cloud-optimised GeoTIFF of a full tile fits in."""
+BLOCKS_KEPT = 1024
+"""Blocks that one file keeps: 4 MiB."""
+SETTINGS = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_NUM_THREADS": "1"}
+"""No files are looked for beside it, and one thread decodes: threads of the raster library do not know rasterio's opener,
+and its JPEG 2000 reader then gives zeros without an error."""
 
 
-class RemoteFile(io.RawIOBase):
-    """A file on a server that reads like one on disk.
+class RemoteFile:
+    """A file on a server: its size, and bytes of it by range, the last ones kept.
 
     What goes wrong while a raster library reads is kept in `failure`, since the library would tell its own story.
     """
 
     def __init__(self, web: Web, url: str) -> None:
-        super().__init__()
         self._web, self._url = web, url
-        self._at = 0
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
+        self._lock = threading.Lock()
+        self._is_whole = False
+        self._tag: str | None = None
         self.failure: PipelineError | GoneError | None = None
-        first = self._range(0, BLOCK - 1)
+        first = self._range(0, HEADER_BLOCKS * BLOCK - 1)
         self._tag = first.headers.get("ETag")
         self.size = self._keep_first(first)
 
     def _keep_first(self, answer: Answer) -> int:
         """Size of the file, and its first block kept; the whole of it where the server knows no ranges."""
+        total = ""
         if answer.status == 206:
             total = answer.headers.get("Content-Range", "").rpartition("/")[2]
             if not total.isdigit():
@@ -44,15 +52,10 @@ class RemoteFile(io.RawIOBase):
                     f"{self._web.name}, {shown(self._url)}: found Content-Range "
                     f"{answer.headers.get('Content-Range')!r}, expected bytes first-last/size"
                 )
-            self._blocks[0] = answer.body
-            return int(total)
-        for number in range(0, len(answer.body), BLOCK):
-            self._blocks[number // BLOCK] = answer.body[number : number + BLOCK]
-        self._whole = True
-        return len(answer.body)
-
-    _whole = False
-    _tag: str | None = None
+        self._is_whole = answer.status != 206
+        for start in range(0, len(answer.body), BLOCK):
+            self._blocks[start // BLOCK] = answer.body[start : start + BLOCK]
+        return len(answer.body) if self._is_whole else int(total)
 
     def _range(self, first: int, last: int) -> Answer:
         """Answer for one range of bytes."""
@@ -62,6 +65,38 @@ class RemoteFile(io.RawIOBase):
                 f"{self._web.name}, {shown(self._url)}: the file changed while it was read; expected one version; run again"
             )
         return answer
+
+    def part(self, first: int, end: int) -> bytes:
+        """Return bytes [first, end) of the file; none after a failure."""
+        with self._lock:
+            if self.failure is not None:
+                return b""
+            try:
+                return self._bytes(first, end)
+            except (PipelineError, GoneError) as error:
+                self.failure = error
+                return b""
+
+    def _bytes(self, first: int, end: int) -> bytes:
+        """Bytes [first, end): from kept blocks, the missing ones in as few requests as there are gaps."""
+        low, high = first // BLOCK, (end - 1) // BLOCK
+        held = {n: self._blocks[n] for n in range(low, high + 1) if n in self._blocks}
+        for start, stop in _runs([n for n in range(low, high + 1) if n not in held]):
+            body = self._range(start * BLOCK, min((stop + 1) * BLOCK, self.size) - 1).body
+            held |= {n: body[(n - start) * BLOCK : (n - start + 1) * BLOCK] for n in range(start, stop + 1)}
+        self._blocks |= held
+        while len(self._blocks) > BLOCKS_KEPT and not self._is_whole:
+            self._blocks.popitem(last=False)
+        return b"".join(held[n] for n in range(low, high + 1))[first - low * BLOCK : end - low * BLOCK]
+
+
+class RemoteHandle(io.RawIOBase):
+    """One opened handle of a remote file, with a position of its own: raster libraries open a file more than once."""
+
+    def __init__(self, file: RemoteFile) -> None:
+        super().__init__()
+        self._file, self._at = file, 0
+        self.size = file.size
 
     def readable(self) -> bool:
         """Return True."""
@@ -82,29 +117,11 @@ class RemoteFile(io.RawIOBase):
         return self._at
 
     def read(self, size: int = -1) -> bytes:
-        """Return the next bytes; fewer at the end of the file, none after a failure."""
+        """Return the next bytes; fewer at the end of the file."""
         end = self.size if size is None or size < 0 else min(self._at + size, self.size)
-        if end <= self._at or self.failure is not None:
-            return b""
-        try:
-            data = self._bytes(self._at, end)
-        except (PipelineError, GoneError) as error:
-            self.failure = error
-            return b""
+        data = self._file.part(self._at, end) if end > self._at else b""
         self._at += len(data)
         return data
-
-    def _bytes(self, first: int, end: int) -> bytes:
-        """Bytes [first, end): from kept blocks, the missing ones in as few requests as there are gaps."""
-        low, high = first // BLOCK, (end - 1) // BLOCK
-        held = {n: self._blocks[n] for n in range(low, high + 1) if n in self._blocks}
-        for start, stop in _runs([n for n in range(low, high + 1) if n not in held]):
-            body = self._range(start * BLOCK, min((stop + 1) * BLOCK, self.size) - 1).body
-            held |= {n: body[(n - start) * BLOCK : (n - start + 1) * BLOCK] for n in range(start, stop + 1)}
-        self._blocks |= held
-        while len(self._blocks) > BLOCKS_KEPT and not self._whole:
-            self._blocks.popitem(last=False)
-        return b"".join(held[n] for n in range(low, high + 1))[first - low * BLOCK : end - low * BLOCK]
 
 
 def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:
@@ -136,13 +153,13 @@ def open_remote(web: Web, url: str) -> Iterator[rasterio.DatasetReader]:
     file = RemoteFile(web, url)
     name = f"{uuid.uuid4().hex}{PurePosixPath(urlsplit(url).path).suffix}"
 
-    def give(path: str, mode: str = "rb", **_: object) -> RemoteFile:
+    def give(path: str, mode: str = "rb", **_: object) -> RemoteHandle:
         if path != name or mode != "rb":
             raise FileNotFoundError(path)  # no overviews or other files beside it
-        return file
+        return RemoteHandle(file)
 
     try:
-        with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"), rasterio.open(name, opener=give) as source:
+        with rasterio.Env(**SETTINGS), rasterio.open(name, opener=give) as source:
             yield source
     except rasterio.errors.RasterioError:
         if file.failure is not None:
