@@ -55,6 +55,7 @@ lock:
 	uv pip compile requirements/demo-data.in --no-deps --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements/demo-data.lock
 
 bench: $(VENV)/.runtime
+	$(BIN)/python benchmarks/dark_check.py
 	$(BIN)/python benchmarks/held_out_replay.py
 
 clean:

@@ -1,12 +1,14 @@
 """The README's recipe: three lines run as printed, and doctor says what the example lacks; nightly is tested elsewhere."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
 
 
 def recipe() -> list[str]:
@@ -42,3 +44,12 @@ def test_an_area_is_made_and_found_good_and_the_example_is_a_configuration(folde
     doctor = shell(recipe()[3], folder)
     assert doctor.returncode == 2
     assert "FIX" in doctor.stdout
+
+
+def test_every_test_that_the_providers_page_names_exists() -> None:
+    page = (ROOT / "docs" / "providers.md").read_text(encoding="utf-8")
+    tests = "\n".join(p.read_text(encoding="utf-8") for p in sorted((ROOT / "tests").glob("test_*.py")))
+    named = set(re.findall(r"\btest_[a-z0-9_]+", page.replace(".py", "")))
+    known = set(re.findall(r"^def (test_\w+)", tests, re.M)) | {p.stem for p in (ROOT / "tests").glob("test_*.py")}
+    assert len(named) > 20
+    assert [n for n in sorted(named) if not any(k == n or (n.endswith("_") and k.startswith(n)) for k in known)] == []

@@ -65,7 +65,7 @@ def _explain_absence(catalog: str, area: Area, scenes: Sequence[Scene], unusable
     if not scenes and not unusable:
         raise CatalogEmptyError(
             f"{catalog}: found no item, expected Sentinel-2 items over {area.id}; "
-            "check that the catalogue links its items and, for an API, the collection and period"
+            "check that it links its items (a static one is named by its catalog.json) and, for an API, collection and period"
         )
     ground = geo.on_globe(area.geometry)
     footprints = [s.footprint for s in scenes]
