@@ -72,8 +72,7 @@ def run(
         aoi=str(aoi.resolve()), catalog=catalog if "://" in catalog else str(Path(catalog).resolve()),
         titles=tuple(str(t.resolve()) for t in titles or ()), titles_crs=titles_crs,
         protected=tuple(str(p.resolve()) for p in protected or ()),
-        **({k: getattr(base, k) for k in ("collection", "start", "reference_until", "absent_bands", "titles_retrieved_on")}
-           if base else {}),
+        **(base.model_dump(exclude={"aoi", "catalog", "titles", "titles_crs", "protected"}) if base else {}),
     )  # fmt: skip
     settings = given.model_copy(update={"areas": (section,)}) if given else RunConfig(areas=(section,), out=str(out))
     result = run_aoi(AoiRequest(section, settings, out.resolve(), store or str(out.resolve() / "store.sqlite"), _day(as_of)))

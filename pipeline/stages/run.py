@@ -9,6 +9,7 @@ from pathlib import Path
 
 import shapely
 
+from pipeline import geo
 from pipeline.alerts import Alert, AlertContext, AlertRules
 from pipeline.aoi import Area, Chunk, Grid
 from pipeline.config import AreaSection, RunConfig
@@ -367,7 +368,8 @@ def _findings(area: Area, scenes: Sequence[Scene], unusable: Sequence[Unusable],
             "but none is named mining"
         )
     ground = shapely.union_all([s.footprint for s in scenes])
-    share = area.geometry.difference(ground).area / area.geometry.area
+    outline = geo.on_globe(area.geometry)
+    share = outline.difference(ground).area / outline.area
     if share > BEYOND_SHARE:
         error = AoiBeyondScenesError(
             f"{100 * share:.1f} % of area {area.id} lies outside of every scene footprint and is never seen; nothing is "
