@@ -186,8 +186,11 @@ def test_a_fetch_killed_at_any_byte_asks_for_the_missing_files_alone(
     assert [p.name for p in folder.iterdir() if p.name.startswith(".")] == []
 
 
-def test_a_scene_whose_file_is_gone_is_told_and_the_others_are_copied(world: Path, api: StacApi, tmp_path: Path) -> None:
-    api.faults.append(Fault("files:20240102", "status", 404, times=99))
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_scene_whose_file_is_gone_is_told_and_the_others_are_copied(
+    world: Path, api: StacApi, tmp_path: Path, status: int
+) -> None:
+    api.faults.append(Fault("files:20240102", "status", status, times=99))
     report = fetch(found_in(config_of(world, api.url, tmp_path)))
     assert [(u.scene_id, type(u.error).__name__) for u in report.failed] == [("S2A_20LPR_20240102_0_L2A", "SceneGoneError")]
     assert report.files == 21

@@ -466,6 +466,19 @@ def test_folder_that_cannot_be_listed_stops_no_product(tmp_path: Path, monkeypat
     assert "lost+found: Permission denied" in str(second.error)
 
 
+def test_product_that_states_less_is_read_by_what_lies_there(tmp_path: Path) -> None:
+    (whole,) = found(write_product(tmp_path / "whole").parent)
+    root = write_product(tmp_path / "less")
+    for old in ("IMAGE_FILE", "EXT_POS_LIST", "PROCESSING_LEVEL"):
+        _put(root, old, "OTHER")
+    (less,) = found(root.parent)
+    assert isinstance(whole, Scene)
+    assert isinstance(less, Scene)
+    assert {b: a.radiometry for b, a in less.assets.items()} == {b: a.radiometry for b, a in whole.assets.items()}
+    assert [Path(a.href).name for a in less.assets.values()] == [Path(a.href).name for a in whole.assets.values()]
+    assert less.footprint.symmetric_difference(whole.footprint).area < 0.01 * whole.footprint.area
+
+
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "no metadata": (lambda root: (root / "MTD_MSIL2A.xml").unlink(), "no MTD_MSIL2A.xml"),
     "empty metadata": (lambda root: (root / "MTD_MSIL2A.xml").write_bytes(b" \n"), "the file is empty"),
@@ -473,9 +486,9 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "no XML": (lambda root: (root / "MTD_MSIL2A.xml").write_bytes(b"\x00\xff junk"), "expected the XML"),
     "unknown encoding": (lambda root: _put(root, "UTF-8", "EBCDIC-9"), "expected the XML"),
     "no time": (lambda root: _put(root, "PRODUCT_START_TIME", "OTHER_TIME"), "PRODUCT_START_TIME"),
-    "no images": (lambda root: _put(root, "IMAGE_FILE", "OTHER_FILE"), "no image in Granule_List"),
+    "no images": (lambda root: (_put(root, "IMAGE_FILE", "OTHER_FILE"), [p.unlink() for p in root.rglob("*.jp2")]), "no image"),
     "no tile": (lambda root: _put(root, "T32TQM", "tile"), "name of a tile"),
-    "no footprint": (lambda root: _put(root, "EXT_POS_LIST", "OTHER_LIST"), "no footprint"),
+    "no footprint": (lambda root: _put(root, "EXT_POS_LIST", "OTHER_LIST"), "states no footprint"),
     "other document": (lambda root: _put(root, "Level-2A_User_Product", "Level-2A_Tile_ID"), "expected Level-2A"),
     "level 1C inside": (lambda root: _put(root, "<PROCESSING_LEVEL>Level-2A", "<PROCESSING_LEVEL>Level-1C"), "Level-1C"),
     "level 1C": (lambda root: (root / "MTD_MSIL2A.xml").rename(root / "MTD_MSIL1C.xml"), "level 1C"),

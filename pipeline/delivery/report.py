@@ -146,11 +146,23 @@ def _faults(inputs: ReportInputs) -> list[str]:
     lines = ["## Scenes and inputs that were not used", ""]
     lines += [f"- {_cell(r.solar_day)} {_cell(r.scene_id)}: {_cell(r.reason)}" for r in failed.values()]
     lines += [f"- {_cell(r.solar_day)} {_cell(r.scene_id)} superseded: {_cell(r.reason)}" for r in superseded]
-    absent = [r for r in inputs.ledger if r.outcome is Outcome.NOT_LISTED]
-    lines += [f"- {_cell(r.solar_day)} {_cell(r.scene_id)} not listed: {_cell(r.reason)}" for r in absent]
+    lines += _absent_lines(inputs.ledger)
     told = {r.reason for r in failed.values()}
     lines += [f"- {_cell(f)}" for f in inputs.findings if f not in told]
     return [*lines, "" if len(lines) > 2 else "None.", ""]
+
+
+def _absent_lines(ledger: Sequence[LedgerRow]) -> list[str]:
+    """Passes that the orbit promises and the catalogue lacks, one line for each tile."""
+    days: dict[str, list[str]] = {}
+    for row in ledger:
+        if row.outcome is Outcome.NOT_LISTED:
+            days.setdefault(row.scene_id.rpartition(" ")[0], []).append(str(row.solar_day))
+    return [
+        f"- {_cell(tile)}: {len(found)} passes of the satellite are not listed, of {', '.join(sorted(found))}. Each was not "
+        "recorded, or the catalogue lacks it"
+        for tile, found in sorted(days.items())
+    ]
 
 
 def _cadastre_lines(inputs: ReportInputs) -> list[str]:

@@ -22,7 +22,7 @@ from rasterio.shutil import copy as copy_raster
 from shapely.geometry import mapping
 
 from pipeline.aoi import Grid
-from pipeline.errors import SceneEmptyError, SceneGoneError, SceneUnreadableError
+from pipeline.errors import ProviderForbiddenError, SceneEmptyError, SceneGoneError, SceneUnreadableError
 from pipeline.io.items import FETCHED
 from pipeline.io.outputs import write_whole
 from pipeline.io.providers import Piece, Source
@@ -140,7 +140,9 @@ def fetch_scene(source: Source, scene: Scene, grid: Grid, folder: Path, *, is_th
         for name, piece in source.pieces(scene, missing, grid):
             _write_cog(work / f"{name}.tif", piece)
             size += (work / f"{name}.tif").stat().st_size
-    except GoneError as error:
+    except (GoneError, ProviderForbiddenError) as error:
+        if isinstance(error, ProviderForbiddenError) and source.must_fetch:  # the service refuses us, not one of its files
+            raise
         raise SceneGoneError(
             f"scene {scene.id}: the catalogue lists a file that its server does not have ({error}); the next fetch tries again"
         ) from error

@@ -130,6 +130,7 @@ class Product:
     datatake_id: str
     """Without the processing baseline."""
     footprint: BaseGeometry
+    """Lon/lat; empty where none is stated."""
     granules: tuple[Granule, ...]
     quantification: str
     offsets: tuple[tuple[str, str], ...]
@@ -291,12 +292,12 @@ def read_product(files: Files) -> Product:
     Raises
     ------
     ProductInvalidError
-        The metadata are broken, of another level than 2A, or lack time, footprint or images.
+        The metadata are broken, of another level than 2A, or lack time or images, or their footprint is none.
     """
     where = f"{files.where}/{METADATA}"
     tags = tags_of(files.read(METADATA), where)
     level = text_of(tags, "PROCESSING_LEVEL")
-    if "Level-2A_User_Product" not in tags or not level.startswith("Level-2A"):
+    if "Level-2A_User_Product" not in tags or not (level or "Level-2A").startswith("Level-2A"):
         raise ProductInvalidError(f"{where}: found level {level or 'unknown'}, expected Level-2A; download the L2A product")
     started = instant(text_of(tags, "PRODUCT_START_TIME"), f"{where}, PRODUCT_START_TIME")
     platform = text_of(tags, "SPACECRAFT_NAME").lower()
@@ -309,7 +310,7 @@ def read_product(files: Files) -> Product:
         platform=platform,
         datatake_id=_datatake(tags, f"{platform}_{started:%Y%m%dT%H%M}"),
         footprint=_footprint(tags, where),
-        granules=_granules(tags, where),
+        granules=_granules(tags, files, where),
         quantification=text_of(tags, "BOA_QUANTIFICATION_VALUE", "L2A_BOA_QUANTIFICATION_VALUE"),
         offsets=tuple((e.get("band_id", ""), (e.text or "").strip()) for e in tags.get("BOA_ADD_OFFSET", ())),
         band_ids=_band_ids(tags),
@@ -340,11 +341,8 @@ def _nodata(tags: Tags) -> str:
 
 
 def _footprint(tags: Tags, where: str) -> BaseGeometry:
-    """Lon/lat outline, cut at the antimeridian."""
-    footprint = geo.on_globe(shapely.union_all([_ring(e.text or "", where) for e in tags.get("EXT_POS_LIST", ())]))
-    if footprint.is_empty:
-        raise ProductInvalidError(f"{where}: found no footprint in EXT_POS_LIST, expected a closed ring; download it again")
-    return footprint
+    """Lon/lat outline, cut at the antimeridian; empty where none is stated."""
+    return geo.on_globe(shapely.union_all([_ring(e.text or "", where) for e in tags.get("EXT_POS_LIST", ())]))
 
 
 def _ring(text: str, where: str) -> BaseGeometry:
@@ -366,15 +364,17 @@ def _ring(text: str, where: str) -> BaseGeometry:
     return geo.polygons_only(shapely.Polygon(points))
 
 
-def _granules(tags: Tags, where: str) -> tuple[Granule, ...]:
-    """The tiles of a product; Sen2Cor lists each of them once for every pixel size."""
+def _granules(tags: Tags, files: Files, where: str) -> tuple[Granule, ...]:
+    """The tiles of a product, which Sen2Cor lists once for every pixel size; what lies there where none is listed."""
     images: dict[str, list[str]] = defaultdict(list)
     for element in (*tags.get("Granule", ()), *tags.get("Granules", ())):
         for child in element:
             if local_name(child) in IMAGES:
                 images[element.get("granuleIdentifier", "")].append(_image(child.text or "", where))
+    for path in [] if images else [p for p in files.images() if "/IMG_DATA/" in p]:
+        images[path.split("/")[1]].append(path)
     if not images:
-        raise ProductInvalidError(f"{where}: found no image in Granule_List, expected IMAGE_FILE; download the product again")
+        raise ProductInvalidError(f"{where}: found no image, listed or in IMG_DATA, expected some; download the product again")
     return tuple(Granule(_tile(identifier, paths, where), identifier, tuple(paths)) for identifier, paths in images.items())
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import lru_cache
 from math import ceil, floor
 
 import numpy as np
@@ -43,14 +44,17 @@ def _snapped(bounds: Sequence[float]) -> tuple[float, float, float, float]:
     return low[0], low[1], high[0], high[1]
 
 
+@lru_cache(maxsize=8)
+def _grounds(grid: Grid) -> tuple[tuple[BaseGeometry, BaseGeometry], ...]:
+    """Each box of a grid, in its metres and as lon/lat ground."""
+    return tuple(
+        (box, geo.on_globe(geo.reproject(shapely.segmentize(box, 5000.0), grid.crs, geo.WGS84))) for box in boxes(grid)
+    )
+
+
 def touched(scene: Scene, grid: Grid) -> list[BaseGeometry]:
     """Return those boxes of the grid that a scene's footprint touches."""
-    found = []
-    for box in boxes(grid):
-        ground = geo.on_globe(geo.reproject(shapely.segmentize(box, 5000.0), grid.crs, geo.WGS84))
-        if ground.intersects(scene.footprint):
-            found.append(box)
-    return found
+    return [box for box, ground in _grounds(grid) if ground.intersects(scene.footprint)]
 
 
 def cost_of(scene: Scene, grid: Grid) -> Cost:

@@ -178,8 +178,9 @@ def _scene(product: Product, granule: Granule, files: Files, settings: SourceSet
         sensed_at, footprint = _when_and_where(product, granule, files)
         assets = _assets(product, granule, files, settings)
     except SceneError as error:
-        day = solar_day(sensed_at, centre_lon(footprint))
-        return Unusable(name, _text(sensed_at), day, error, footprint, tile)
+        is_known = not footprint.is_empty
+        day = solar_day(sensed_at, centre_lon(footprint)) if is_known else sensed_at.date()
+        return Unusable(name, _text(sensed_at), day, error, footprint if is_known else None, tile)
     return Scene(
         id=name,
         sensed_at=sensed_at,
@@ -195,18 +196,32 @@ def _scene(product: Product, granule: Granule, files: Files, settings: SourceSet
 
 def _when_and_where(product: Product, granule: Granule, files: Files) -> tuple[datetime, BaseGeometry]:
     """Time and footprint of a tile: the product's where it has no metadata of its own or is the only one."""
+    stated = _image_ground(granule, files) if product.footprint.is_empty else product.footprint
     name = f"{'/'.join(granule.images[0].split('/')[:2])}/{TILE_METADATA}"
     if not files.has(name):
-        return product.started, product.footprint
+        return product.started, stated
     where = f"{files.where}/{name}"
     tags = tags_of(files.read(name), where)
     text = text_of(tags, "SENSING_TIME")
     sensed_at = instant(text, f"{where}, SENSING_TIME") if text else product.started
-    if len(product.granules) == 1:
-        return sensed_at, product.footprint
+    if len(product.granules) == 1 or product.footprint.is_empty:
+        return sensed_at, stated
     place = [text_of(tags, key) for key in ("ULX", "ULY", "HORIZONTAL_CS_CODE")]
-    ground = geo.polygons_only(product.footprint.intersection(_tile_ground(place, where)))
-    return sensed_at, product.footprint if ground.is_empty else ground
+    ground = geo.polygons_only(stated.intersection(_tile_ground(place, where)))
+    return sensed_at, stated if ground.is_empty else ground
+
+
+def _image_ground(granule: Granule, files: Files) -> BaseGeometry:
+    """Lon/lat outline of a tile's first image, for a product that states no footprint."""
+    name = granule.images[0]
+    try:
+        with rasterio.open(files.href(name), driver="JP2OpenJPEG") as image:
+            box, crs = shapely.segmentize(shapely.box(*image.bounds), 10_000.0), f"EPSG:{image.crs.to_epsg()}"
+    except (rasterio.errors.RasterioError, AttributeError) as error:
+        raise ProductInvalidError(
+            f"{files.where}: states no footprint (EXT_POS_LIST), and {name} tells no ground either; download the product again"
+        ) from error
+    return geo.on_globe(geo.reproject(box, crs, geo.WGS84))
 
 
 def _tile_ground(place: Sequence[str], where: str) -> BaseGeometry:
