@@ -99,7 +99,9 @@ def read_scene(scene: Scene, grid: GeoBox, opener: Opener = open_path) -> dict[s
     """
     names = [name for name in scene.assets if name in {*BANDS, SCL}]
     is_far = any(scene.assets[name].href.startswith(("https://", "http://", "s3://")) for name in names)
-    with ThreadPoolExecutor(BANDS_AT_ONCE if is_far else 1) as pool:
+    if not is_far:
+        return {name: _layer(scene, name, grid, opener) for name in names}
+    with ThreadPoolExecutor(BANDS_AT_ONCE) as pool:
         return dict(zip(names, pool.map(lambda name: _layer(scene, name, grid, opener), names), strict=True))
 
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -269,7 +269,7 @@ def publication(walk: Walk, ledger: Sequence[LedgerRow], previous: date | None) 
         acquisitions=tuple(Acquisition(day, scenes) for day, scenes in kept if scenes),
         titles=walk.law.titles, snapshots=walk.law.snapshots, protected=walk.law.protected,
         ledger=tuple(ledger), findings=walk.findings, has_pictures=walk.request.has_pictures,
-        reading=_reading(walk),
+        reading=replace(_reading(walk), has_dark_check=False),  # what the check refused is left out above
     )  # fmt: skip
 
 
