@@ -22,7 +22,8 @@ from pipeline import geo
 from pipeline.aoi import working_grid
 from pipeline.cli import app
 from pipeline.config import RunConfig
-from pipeline.errors import ProviderUnavailableError
+from pipeline.errors import ProviderUnavailableError, StoreBusyError
+from pipeline.io.fetching import sole_use
 from pipeline.io.pixels import read_scene
 from pipeline.provenance import sha256_of
 from pipeline.scenes import BANDS
@@ -143,6 +144,17 @@ def test_a_redrawn_area_is_copied_anew(world: Path, api: StacApi, tmp_path: Path
     config = config.model_copy(update={"areas": (config.areas[0].model_copy(update={"aoi": str(tmp_path / "moved.geojson")}),)})
     assert fetch(found_in(config)).files == 28
     assert len(localised(found_in(config), ()).scenes) == 4
+
+
+def test_leftovers_of_other_windows_go_and_two_fetches_do_not_meet(world: Path, api: StacApi, tmp_path: Path) -> None:
+    found = found_in(config_of(world, api.url, tmp_path))
+    stale = found.folder / ".S2A_20LPR_20240101_0_L2A.0123456789abcdef"
+    stale.mkdir(parents=True)
+    with sole_use(found.folder), pytest.raises(StoreBusyError, match="another run holds the local catalogue"):
+        fetch(found)
+    assert stale.exists()
+    fetch(found)
+    assert not stale.exists()
 
 
 KILLED = """

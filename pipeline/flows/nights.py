@@ -24,7 +24,7 @@ from pipeline.config import load_config
 from pipeline.errors import BudgetSpentError, InputError, PipelineError, ProviderRefusedError, SceneError
 from pipeline.flows.accounts import provide_account
 from pipeline.flows.entry import AreaOutcome
-from pipeline.io.fetching import is_fetched
+from pipeline.io.fetching import is_fetched, sole_use
 from pipeline.io.outputs import exclusive
 from pipeline.stages.chunks import update_chunk
 from pipeline.stages.run import AoiRequest, Walk, chunk_work, finish, open_walk, search_scenes
@@ -173,11 +173,12 @@ def _copy_windows(job: AreaJob, scene_ids: list[str]) -> None:
     """Copy the windows of scenes, with a progress bar on the terminal and an artifact beside the run."""
     if not scene_ids:
         return
-    futures = [fetch_windows.submit(job, scene_id) for scene_id in scene_ids]
     shown: Any = create_progress_artifact(progress=0.0, description=f"{len(scene_ids)} scenes to copy")
-    for done, future in enumerate(tqdm(futures, unit="scene", disable=None)):
-        future.result()
-        update_progress_artifact(artifact_id=shown, progress=100.0 * (done + 1) / len(futures))
+    with sole_use(_search(job).folder):
+        futures = [fetch_windows.submit(job, scene_id) for scene_id in scene_ids]
+        for done, future in enumerate(tqdm(futures, unit="scene", disable=None)):
+            future.result()
+            update_progress_artifact(artifact_id=shown, progress=100.0 * (done + 1) / len(futures))
 
 
 def _show(outcomes: list[AreaOutcome], as_of: str) -> None:

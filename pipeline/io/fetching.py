@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from shapely.geometry import mapping
 from pipeline.aoi import Grid
 from pipeline.errors import ProviderForbiddenError, SceneEmptyError, SceneGoneError, SceneUnreadableError
 from pipeline.io.items import FETCHED
-from pipeline.io.outputs import write_whole
+from pipeline.io.outputs import exclusive, write_whole
 from pipeline.io.providers import Piece, Source
 from pipeline.io.web import GoneError, shown
 from pipeline.io.windows import boxes
@@ -261,11 +262,23 @@ def write_catalog(folder: Path) -> Path:
         return path
 
 
-def remove_unfinished(folder: Path, keep: Sequence[str] = ()) -> int:
-    """Remove folders of scenes that a fetch left unfinished and that are not wanted any more; returns their number."""
-    stale = [p for p in folder.glob(".*") if p.is_dir() and p.name not in keep] if folder.exists() else []
+def sole_use(folder: Path) -> AbstractContextManager[None]:
+    """Return the lock of a local catalogue: two fetches into one folder would take each other's files away.
+
+    Raises
+    ------
+    StoreBusyError
+        Another process holds it, when it is entered.
+    """
+    return exclusive(folder.parent / f".{folder.name}.lock", f"local catalogue {folder}")
+
+
+def remove_unfinished(folder: Path, scenes: Sequence[Scene], grid: Grid) -> int:
+    """Remove what a fetch left unfinished of scenes and windows that are not wanted any more; returns their number."""
+    wanted = {f".{folder_name(s)}.{wanted_of(s, grid)}" for s in scenes}
+    stale = [p for p in folder.glob(".*") if p.is_dir() and p.name not in wanted]
     for path in stale:
-        shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(path)
     return len(stale)
 
 

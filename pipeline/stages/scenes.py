@@ -1,7 +1,7 @@
 """From a configuration to scenes that can be read: the provider is asked, and windows are copied where that is wanted."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -12,7 +12,7 @@ from pipeline.config import AreaSection, FetchSection, RunConfig
 from pipeline.errors import SceneError
 from pipeline.io.areas import read_area
 from pipeline.io.catalogs import find_scenes
-from pipeline.io.fetching import fetch_scene, is_fetched, log_fetched, write_catalog
+from pipeline.io.fetching import fetch_scene, is_fetched, log_fetched, remove_unfinished, sole_use, write_catalog
 from pipeline.io.providers import Cost, Source, SourceSettings, Unusable, open_source
 from pipeline.io.web import Patience, shown
 from pipeline.ledger import LedgerRow, Outcome
@@ -166,27 +166,39 @@ def fetch(found: Search, *, tell: Tell | None = None, is_thorough: bool = False,
     failed: list[Unusable] = []
     copied = []
     spent_before = float(getattr(found.source, "spent_pu", 0.0))
-    try:
-        with ThreadPoolExecutor(at_once) as pool:
-            futures = [pool.submit(fetch_one, found, scene, is_thorough=is_thorough) for scene in chosen]
-            try:
-                for number, (scene, future) in enumerate(zip(chosen, futures, strict=True)):
-                    try:
-                        copied.append(future.result())
-                    except SceneError as error:
-                        failed.append(unfetched(scene, error))
-                    if tell is not None:
-                        tell(number + 1, len(chosen), scene.id)
-            except BaseException:
-                for future in futures:
-                    future.cancel()
-                raise
-    finally:
-        catalog = write_catalog(found.folder)
+    with sole_use(found.folder):
+        remove_unfinished(found.folder, chosen, found.grid)
+        try:
+            for number, (scene, done) in enumerate(_copied(found, chosen, at_once, is_thorough=is_thorough)):
+                if isinstance(done, SceneError):
+                    failed.append(unfetched(scene, done))
+                else:
+                    copied.append(done)
+                if tell is not None:
+                    tell(number + 1, len(chosen), scene.id)
+        finally:
+            catalog = write_catalog(found.folder)
     spent = float(getattr(found.source, "spent_pu", 0.0)) - spent_before
     return FetchReport(
         found.area.id, catalog, len(chosen), sum(c[0] for c in copied), sum(c[1] for c in copied), tuple(failed), spent
     )
+
+
+def _copied(
+    found: Search, chosen: Sequence[Scene], at_once: int, *, is_thorough: bool
+) -> Iterator[tuple[Scene, tuple[int, int] | SceneError]]:
+    """Each scene in order, with the files and bytes that were copied, or why it could not be."""
+    with ThreadPoolExecutor(at_once) as pool:
+        futures = [pool.submit(fetch_one, found, scene, is_thorough=is_thorough) for scene in chosen]
+        try:
+            for scene, future in zip(chosen, futures, strict=True):
+                try:
+                    yield scene, future.result()
+                except SceneError as error:
+                    yield scene, error
+        finally:
+            for future in futures:
+                future.cancel()
 
 
 def fetch_one(found: Search, scene: Scene, *, is_thorough: bool = False) -> tuple[int, int]:
