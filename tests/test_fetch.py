@@ -135,6 +135,17 @@ def test_a_damaged_file_alone_is_copied_again(world: Path, api: StacApi, tmp_pat
     assert checksums(first.catalog.parent) == before
 
 
+def test_another_offset_changes_the_item_and_copies_nothing(world: Path, api: StacApi, tmp_path: Path) -> None:
+    config = config_of(world, api.url, tmp_path)
+    fetch(found_in(config))
+    api.asked.clear()
+    known = config.areas[0].model_copy(update={"offsets": {"*_20240101_*": -0.05}})
+    found = found_in(config.model_copy(update={"areas": (known,)}))
+    assert fetch(found).files == 0
+    assert api.asked == []
+    assert [s.assets["red"].radiometry.offset for s in localised(found, ()).scenes] == [-0.05, -0.1, 0.0, -0.1]
+
+
 def test_a_redrawn_area_is_copied_anew(world: Path, api: StacApi, tmp_path: Path) -> None:
     config = config_of(world, api.url, tmp_path)
     fetch(found_in(config))

@@ -137,6 +137,15 @@ def test_an_unusable_item_elsewhere_is_nobodys_concern(tmp_path: Path) -> None:
     assert [u.scene_id for u in unusable] == [names[1]]
 
 
+@pytest.mark.parametrize("ring", [[[0, 0], [1, 1]], [[0, 0], [1, 1], ["x", 2], [0, 0]], []])
+def test_an_item_without_a_shape_is_unusable_and_stops_nothing(tmp_path: Path, ring: list[object]) -> None:
+    area = read_area(write_aoi(tmp_path / "aoi.geojson"))
+    names = [write_item(tmp_path / "c", DAY + timedelta(days=n), FOREST, offset=-0.1) for n in range(2)]
+    edit(tmp_path / "c", names[1], geometry={"type": "Polygon", "coordinates": [ring]})
+    scenes, unusable = find_scenes(str(write_catalog(tmp_path / "c", names)), area, until=date.max)
+    assert ([s.id for s in scenes], [u.scene_id for u in unusable]) == ([names[0]], [names[1]])
+
+
 # --- zones and sizes ------------------------------------------------------------------------------------------------
 
 

@@ -32,6 +32,8 @@ from pipeline.io.windows import boxes
 from pipeline.provenance import digest, sha256_of
 from pipeline.scenes import Asset, Scene
 
+WINDOWS = "overburden:windows"
+"""Property of a copied item: the digest of what its files depend on, whatever their numbers mean."""
 MULTIHASH_SHA256 = "1220"
 """Prefix of a SHA-256 in the multihash form that the STAC file extension asks for."""
 COG = {
@@ -70,12 +72,17 @@ def folder_name(scene: Scene) -> str:
     return plain if plain.strip(".") else "_" * len(plain)
 
 
-def wanted_of(scene: Scene, grid: Grid) -> str:
-    """Return the digest of everything that a copy of a scene depends on: its identity, version, files and windows."""
+def windows_of(scene: Scene, grid: Grid) -> str:
+    """Return the digest of everything that the copied files of a scene depend on: its version, addresses and windows."""
     return digest([
         scene.id, scene.processing_baseline, scene.created, grid.crs, [box.bounds for box in boxes(grid)],
-        {n: [a.href, repr(a.radiometry)] for n, a in sorted(scene.assets.items())},
+        {n: a.href for n, a in sorted(scene.assets.items())},
     ])[:16]  # fmt: skip
+
+
+def wanted_of(scene: Scene, grid: Grid) -> str:
+    """Return the digest of everything that a copy depends on: its files, and what their numbers mean."""
+    return digest([windows_of(scene, grid), {n: repr(a.radiometry) for n, a in sorted(scene.assets.items())}])[:16]
 
 
 def is_fetched(scene: Scene, grid: Grid, folder: Path, *, is_thorough: bool = False) -> bool:
@@ -134,7 +141,7 @@ def fetch_scene(source: Source, scene: Scene, grid: Grid, folder: Path, *, is_th
     final = folder / folder_name(scene)
     work = folder / f".{final.name}.{wanted_of(scene, grid)}"
     work.mkdir(parents=True, exist_ok=True)
-    _take_over(final, work)
+    _take_over(final, work, windows_of(scene, grid))
     missing = [name for name in scene.assets if not (work / f"{name}.tif").exists()]
     size = 0
     try:
@@ -151,14 +158,14 @@ def fetch_scene(source: Source, scene: Scene, grid: Grid, folder: Path, *, is_th
         raise SceneUnreadableError(
             f"scene {scene.id}: {str(error.__cause__ or error).splitlines()[0]}; expected whole rasters; fetch again later"
         ) from error
-    _finish(scene, source, work, final, wanted_of(scene, grid))
+    _finish(scene, source, work, final, {FETCHED: wanted_of(scene, grid), WINDOWS: windows_of(scene, grid)})
     return Fetched(scene.id, len(missing), size)
 
 
-def _take_over(final: Path, work: Path) -> None:
-    """Take files of a damaged copy of the same windows that are whole; files of other windows stay where they are."""
+def _take_over(final: Path, work: Path, windows: str) -> None:
+    """Take whole files of a copy that is damaged, or whose numbers mean something else now; those of other windows stay."""
     item = _item_of(final)
-    if item is None or not work.name.endswith(f".{item['properties'].get(FETCHED)}"):
+    if item is None or item["properties"].get(WINDOWS) != windows:
         return
     for asset in item["assets"].values():
         target = work / Path(str(asset["href"])).name
@@ -166,7 +173,7 @@ def _take_over(final: Path, work: Path) -> None:
             (final / str(asset["href"])).rename(target)
 
 
-def _finish(scene: Scene, source: Source, work: Path, final: Path, wanted: str) -> None:
+def _finish(scene: Scene, source: Source, work: Path, final: Path, digests: Mapping[str, str]) -> None:
     """Write the item and give the folder its name."""
     absent = [name for name in scene.assets if not (work / f"{name}.tif").exists()]
     if absent:
@@ -174,7 +181,7 @@ def _finish(scene: Scene, source: Source, work: Path, final: Path, wanted: str) 
             f"scene {scene.id}: no file touches the area for {', '.join(absent)} although its footprint does; expected pixels"
         )
     (work / f"{final.name}.json").unlink(missing_ok=True)
-    write_whole(work / f"{final.name}.json", json.dumps(_item(scene, source, work, wanted), indent=1))
+    write_whole(work / f"{final.name}.json", json.dumps(_item(scene, source, work, digests), indent=1))
     if final.exists():
         aside = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}.old."))
         final.rename(aside / final.name)
@@ -199,7 +206,7 @@ def _write_cog(path: Path, piece: Piece) -> None:
         write_whole(path, bytes(packed.getbuffer()))
 
 
-def _item(scene: Scene, source: Source, work: Path, wanted: str) -> dict[str, object]:
+def _item(scene: Scene, source: Source, work: Path, digests: Mapping[str, str]) -> dict[str, object]:
     """STAC item of a copied scene: nothing in it depends on when it was copied."""
     return {
         "type": "Feature",
@@ -218,7 +225,7 @@ def _item(scene: Scene, source: Source, work: Path, wanted: str) -> dict[str, ob
             "s2:datatake_id": f"{scene.datatake_id}_N{scene.processing_baseline}",
             **({"updated": scene.created} if scene.created else {}),
             "overburden:source": shown(source.settings.catalog) if "://" in source.settings.catalog else source.name,
-            FETCHED: wanted,
+            **digests,
         },
         "links": [{"rel": "root", "href": "../catalog.json"}, {"rel": "parent", "href": "../catalog.json"}],
         "assets": {name: _asset(name, asset, work / f"{name}.tif") for name, asset in scene.assets.items()},

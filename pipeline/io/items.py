@@ -5,8 +5,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from fnmatch import fnmatchcase
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -44,6 +43,8 @@ and classes come in several sizes)."""
 
 FETCHED = "overburden:fetched"
 """Property of an item that this software copied: the digest of what was wanted. Its radiometry is taken as it stands."""
+LAUNCH = date(2015, 6, 23)
+"""Launch of Sentinel-2A: nothing is older."""
 SEARCHES = 3
 """Times that a search is made when it changes while its pages are read."""
 LOG = logging.getLogger(__name__)
@@ -53,6 +54,11 @@ Json = Mapping[str, Any]
 def is_remote(address: str) -> bool:
     """Return whether an address is on a server rather than a path."""
     return urlparse(str(address)).scheme in {"http", "https", "s3"}
+
+
+def days_to_ask(start: date | None, until: date) -> tuple[date, date]:
+    """Return the first and last UTC day to search for solar days in [start, until]: a solar day spans two of them."""
+    return (start or LAUNCH) - timedelta(days=1), until + timedelta(days=1) if until < date.max else until
 
 
 def steady_items(search_once: Callable[[], tuple[Sequence[Json], bool]], where: str) -> list[Json]:
@@ -142,8 +148,10 @@ def scene_from_item(item: Json, path: Path | None, settings: SourceSettings) -> 
     try:
         sensed_at = _instant(str(properties["datetime"]))
         footprint = geo.on_globe(shape(item["geometry"]))
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, shapely.errors.GEOSException) as error:
         raise CatalogUnreadableError(f"{where}: {error!r}; expected a STAC item with datetime and geometry") from error
+    if footprint.is_empty:
+        raise CatalogUnreadableError(f"{where}: found an empty geometry, expected the outline of the scene; complete the item")
     found = {band: _asset_key(assets, band) for band in (*BANDS, SCL) if band not in settings.absent_bands}
     missing = sorted(band for band, key in found.items() if key is None)
     if missing:
@@ -237,7 +245,7 @@ def _radiometry(asset: Mapping[str, object], band: str, word: _Word) -> Radiomet
     stated = {k: v for k, v in plain.items() if v is not None}
     if word.settings.has_plain_numbers and "scale" not in stated and "offset" not in stated:
         stated |= plain_numbers(word.processing_baseline)
-    known = next((v for pattern, v in word.settings.offsets.items() if fnmatchcase(word.scene_id, pattern)), None)
+    known = word.settings.offset_of(word.scene_id)
     where = f"{word.where}, asset {band}"
     if word.is_settled and known is None:
         known = float(str(stated["offset"])) if "offset" in stated else None

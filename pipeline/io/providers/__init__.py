@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Protocol
 
@@ -58,6 +59,10 @@ class SourceSettings:
     patience: Patience = field(default_factory=Patience)
     offsets: Mapping[str, float] = field(default_factory=dict)
     """Offsets in reflectance by pattern of scene id, which replace what the items state."""
+
+    def offset_of(self, scene_id: str) -> float | None:
+        """Return the offset of the first pattern that a scene's id fits, None where there is none."""
+        return next((offset for pattern, offset in self.offsets.items() if fnmatchcase(scene_id, pattern)), None)
 
 
 @dataclass(frozen=True, slots=True)

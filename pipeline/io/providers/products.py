@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from fnmatch import fnmatchcase
 from math import isfinite
 from pathlib import Path
 
@@ -254,7 +253,7 @@ def _assets(product: Product, granule: Granule, files: Files, settings: SourceSe
             "or, if the provider has no such band (swir22 only), name it in absent_bands of the configuration"
         )
     name = _scene_id(product, granule)
-    known = next((offset for pattern, offset in settings.offsets.items() if fnmatchcase(name, pattern)), None)
+    known = settings.offset_of(name)
     return {
         band: Asset(files.href(path), None if band == SCL else _radiometry(product, wanted[band][0], known, files.where))
         for band, path in listed.items()

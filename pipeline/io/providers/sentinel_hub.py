@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,7 +33,7 @@ from pipeline.errors import (
     RadiometryUnknownError,
     SceneUnreadableError,
 )  # fmt: skip
-from pipeline.io.items import plain_numbers, replace_offset, steady_items
+from pipeline.io.items import days_to_ask, plain_numbers, replace_offset, steady_items
 from pipeline.io.process_windows import (
     CELL_M,
     DTYPES,
@@ -72,8 +71,6 @@ SCHEMES = ("sentinelhub+https://", "sentinelhub+http://")
 DEFAULT_COLLECTION = "sentinel-2-l2a"
 PAGES = 10_000
 """A search with more pages has no end."""
-FIRST_DAY = date(2015, 6, 23)
-"""Launch of Sentinel-2A."""
 TIME_SLACK = timedelta(seconds=1)
 """Added before the first and after the last tile of a datatake; the next datatake is minutes away."""
 PRODUCT = re.compile(r"(?P<satellite>S2[A-Z])_MSI\w{3}_(?P<start>\d{8}T\d{6})_(?:N(?P<baseline>\d{4})_)?(?:R\d{3}_)?"
@@ -179,7 +176,7 @@ def _radiometry(name: str, tiles: Sequence[_Tile], baseline: str, settings: Sour
             f"scene {name}: found processing baselines on both sides of {OFFSET_SINCE} ({said}), expected one offset for all "
             "tiles of an acquisition, which the service puts together; it is left out until the archive is reprocessed"
         )
-    known = next((offset for pattern, offset in settings.offsets.items() if fnmatchcase(name, pattern)), None)
+    known = settings.offset_of(name)
     stated = {**plain_numbers(baseline), "nodata": 0}
     if known is not None:
         return replace_offset(stated, known, f"scene {name}")
@@ -257,8 +254,7 @@ class SentinelHub:
 
     def _search_once(self, area: Area, start: date | None, until: date) -> tuple[list[Mapping[str, Any]], bool]:
         """Items of one search, and whether its pages fit each other: one count, no id twice."""
-        begin = (start or FIRST_DAY) - timedelta(days=1)  # a solar day may begin on the UTC day before
-        end = until + timedelta(days=1) if until < date.max else until
+        begin, end = days_to_ask(start, until)
         period = datetime.combine(begin, time.min, UTC), datetime.combine(end, time(23, 59, 59), UTC)
         ask = self._service.pages(geo.on_globe(area.geometry), period)
         items: list[Mapping[str, Any]] = []

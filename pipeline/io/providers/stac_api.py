@@ -17,7 +17,7 @@ import shapely
 from pipeline import geo
 from pipeline.aoi import Area, Grid
 from pipeline.errors import CatalogUnreadableError, ProviderAnswerError
-from pipeline.io.items import Json, scene_or_reason, steady_items
+from pipeline.io.items import Json, days_to_ask, scene_or_reason, steady_items
 from pipeline.io.providers import Cost, Piece, Provider, SourceSettings, Unusable
 from pipeline.io.remote import open_remote
 from pipeline.io.web import Authoriser, GoneError, Web, json_of, shown
@@ -34,8 +34,6 @@ KNOWN: Mapping[str, Mapping[str, Any]] = {
 """What is known of services by their host: Earth Search's collection that states its offsets without exception
 (Element84/earth-search issue 66 on the other one), and Planetary Computer, which signs addresses and hands out ESA's own
 numbers without stating scale or offset (microsoft/PlanetaryComputer issue 134)."""
-FIRST_DAY = date(2015, 6, 23)
-"""Launch of Sentinel-2A."""
 SIGNED_FOR = timedelta(minutes=5)
 """A signature is renewed this long before it ends."""
 
@@ -144,8 +142,7 @@ class StacApi:
         import pystac_client  # noqa: PLC0415 - half a second that a local catalogue need not pay
         from pystac_client.exceptions import APIError  # noqa: PLC0415
 
-        begin = (start or FIRST_DAY) - timedelta(days=1)  # a solar day may begin on the UTC day before
-        end = until + timedelta(days=1) if until < date.max else until
+        begin, end = days_to_ask(start, until)
         try:
             client = pystac_client.Client.open(self.settings.catalog, stac_io=_stac_io(self.search_web))
             search = client.search(
