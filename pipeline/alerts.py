@@ -242,7 +242,7 @@ def _detection(site: Site, pixels: PixelTable, context: AlertContext, outline_ha
     return {
         "state": str(_state(site, activity)),
         "activity": str(activity),
-        "likely_cause": likely_cause(features, probability),
+        "likely_cause": likely_cause(features, probability, context.model),
         "change_types": [n.removesuffix("_ha") for n, ha in hectares.items() if ha >= CHANGE_TYPE_HA],
         **hectares,
         "area_ha": round(outline_ha, 4),

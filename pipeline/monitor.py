@@ -23,9 +23,9 @@ class PixelCode(IntEnum):
     NONE = 0
     """Unchanged as far as seen, or not monitored."""
     FIRST = 1
-    """One look showed change."""
+    """One look showed change, weakly or by one sign alone."""
     PROVISIONAL = 2
-    """Probably changed: two looks by two independent signs, not yet sure enough."""
+    """Probably changed: a sure look by two independent signs, or several less sure ones; not confirmed yet."""
     CONFIRMED = 3
     """Changed on two or more clear looks of different days, by two independent signs."""
     FINISHED = 4
@@ -45,7 +45,8 @@ class MonitorRules:
     strongest_denial: float = -2.0
     """The most that one look says against it."""
     first: float = -2.0
-    provisional: float = 0.75
+    provisional: float = -0.8
+    """Reached by one look that is nine tenths sure of change: ln 9 above the prior."""
     confirmed: float = 2.5
     cleared: float = -1.5
     """Below this a pixel that was first or provisional is as if nothing had been, and a confirmed one is finished."""
@@ -204,9 +205,9 @@ def _recode(state: PixelState, clear: np.ndarray, changed: np.ndarray, day: date
     was = state.code
     followed = (was >= PixelCode.CONFIRMED) & clear
     open_ = (was < PixelCode.CONFIRMED) & clear
-    enough = (state.changed_looks >= rules.looks_to_confirm) & (state.signs == 3)
-    confirmed = open_ & (state.log_odds >= rules.confirmed) & enough
-    provisional = open_ & ~confirmed & (state.log_odds >= rules.provisional) & enough
+    both = state.signs == 3
+    confirmed = open_ & (state.log_odds >= rules.confirmed) & (state.changed_looks >= rules.looks_to_confirm) & both
+    provisional = open_ & ~confirmed & (state.log_odds >= rules.provisional) & both
     first = open_ & ~confirmed & ~provisional & (state.log_odds >= rules.first) & (state.changed_looks >= 1)
     cleared = open_ & ~changed & (state.log_odds <= rules.cleared)
     code = was.copy()

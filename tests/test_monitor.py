@@ -32,8 +32,8 @@ def look(state: PixelState, chances: list[float | None], n: int, signs: int = 3)
 
 HISTORIES = {
     PixelCode.NONE: [STABLE] * 8,
-    PixelCode.FIRST: [STABLE] * 7 + [CHANGED],
-    PixelCode.PROVISIONAL: [STABLE] * 6 + [0.9, 0.9],
+    PixelCode.FIRST: [STABLE] * 7 + [0.8],
+    PixelCode.PROVISIONAL: [STABLE] * 7 + [CHANGED],
     PixelCode.CONFIRMED: [STABLE] * 5 + [CHANGED] * 3,
     PixelCode.FINISHED: [CHANGED] * 3 + [STABLE] * 5,
 }

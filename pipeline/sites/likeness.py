@@ -7,6 +7,7 @@ import numpy as np
 
 from pipeline.change import PixelClass
 from pipeline.indices import compute
+from pipeline.linear import LinearModel
 from pipeline.scenes import BANDS
 from pipeline.sites.pixels import PIXEL_HA, PixelTable, core, row_column
 
@@ -35,21 +36,15 @@ SITE_FEATURES: Mapping[str, str] = {
 """Features of a site in the order of the model, each with the words in which it is named to an analyst."""
 
 WORDS_SHOWN = 4
-UNCLEAR_BAND = (0.45, 0.6)
-"""Mining probabilities between these are called unclear: alerts, but not named mining."""
 
 
 @dataclass(frozen=True, slots=True)
-class SiteModel:
-    """A logistic model on standardised features, with a calibration line on its log-odds (Platt 1999)."""
+class SiteModel(LinearModel):
+    """The additive model of a site's mining probability, and where that probability is put into words."""
 
-    mean: tuple[float, ...]
-    scale: tuple[float, ...]
-    weight: tuple[float, ...]
-    intercept: float
-    slope: float = 1.0
-    """Calibration: log-odds = slope * (score) + shift."""
-    shift: float = 0.0
+    unclear_from: float = 0.45
+    """Mining probabilities from here to `named_from` are called unclear: alerts, but not named mining."""
+    named_from: float = 0.6
 
 
 def site_features(pixels: PixelTable) -> np.ndarray:
@@ -89,27 +84,19 @@ def site_features(pixels: PixelTable) -> np.ndarray:
     ], dtype=np.float64)  # fmt: skip
 
 
-def _contributions(features: np.ndarray, model: SiteModel) -> np.ndarray:
-    """What each feature adds to the log-odds: float64 (features,)."""
-    standard = (features - np.array(model.mean)) / np.array(model.scale)
-    return model.slope * np.clip(standard, -4.0, 4.0) * np.array(model.weight)
-
-
-def mining_probability(features: np.ndarray, model: SiteModel) -> tuple[float, list[str]]:
+def mining_probability(features: np.ndarray, model: LinearModel) -> tuple[float, list[str]]:
     """Return the calibrated probability that a site is mining, and its strongest terms in words, strongest first."""
-    parts = _contributions(features, model)
-    odds = float(parts.sum() + model.slope * model.intercept + model.shift)
+    parts = model.terms(features)
     names = list(SITE_FEATURES.values())
     strongest = sorted(range(len(parts)), key=lambda i: (-abs(parts[i]), i))[:WORDS_SHOWN]
     words = [f"{names[i]} {'for' if parts[i] > 0 else 'against'} ({parts[i]:+.1f})" for i in strongest]
-    return float(1.0 / (1.0 + np.exp(-np.clip(odds, -30.0, 30.0)))), words
+    return float(model.probability(features)), words
 
 
-def likely_cause(features: np.ndarray, probability: float | None) -> str:
+def likely_cause(features: np.ndarray, probability: float | None, model: SiteModel) -> str:
     """Return what the change looks like: mining, unclear, or the strongest look-alike; never mining without a probability."""
-    low, high = UNCLEAR_BAND
-    if probability is not None and probability >= low:
-        return "mining" if probability >= high else "unclear"
+    if probability is not None and probability >= model.unclear_from:
+        return "mining" if probability >= model.named_from else "unclear"
     value = dict(zip(SITE_FEATURES, features, strict=True))
     rivals = {
         "other_clearing": value["like_farm"] + value["like_clearing"] + value["like_bare"],

@@ -15,7 +15,6 @@ from pipeline.io.labels import read_chips, read_point_table
 from pipeline.io.models import MANIFEST_FILE, save_model
 from pipeline.io.outputs import write_whole
 from pipeline.monitor import MonitorRules
-from pipeline.sites.likeness import UNCLEAR_BAND
 from pipeline.training.card import model_card
 from pipeline.training.samples import point_samples
 from pipeline.training.train import TrainingData, train_model
@@ -66,8 +65,8 @@ def release_model(data: Path, folder: Path) -> str:
     learned = read_training_data(data)
     report = train_model(learned, SEED)
     thresholds = {
-        "unclear_from": UNCLEAR_BAND[0],
-        "named_mining_from": UNCLEAR_BAND[1],
+        "unclear_from": report.site.unclear_from,
+        "named_mining_from": report.site.named_from,
         "gate": {"ndvi_fall": GATE_NDVI_FALL, "mndwi_rise": GATE_MNDWI_RISE, "red_rise": GATE_RED_RISE},
         "monitor": asdict(MonitorRules()),
     }

@@ -16,7 +16,7 @@ from pipeline.io.labels import POINT_BANDS, Chips
 from pipeline.scenes import BANDS
 
 MINING = ("mining_new", "mining_grown")
-READABLE = (*MINING, "mining_static", "farm_or_clearing", "built", "river", "no_change", "burn")
+READABLE = (*MINING, "mining_static", "farm_or_clearing", "built", "river", "no_change", "burn", "felling")
 CLOUD_BLUE = 0.2
 """Blue reflectance above which a pixel of these tropical chips is cloud or haze; bright tailings stay below."""
 
@@ -90,6 +90,8 @@ def pixel_labels(before: np.ndarray, after: np.ndarray, reading: str) -> np.ndar
         label[water0 & bare1 & ~same] = PixelClass.RIVER_BAR
     if reading == "burn":
         label[fell] = PixelClass.BURN
+    if reading == "felling":
+        label[fell] = PixelClass.FARM_CLEARING
     if reading == "no_change":
         label[fell] = -1
     label[cloud] = PixelClass.CLOUD_RESIDUE

@@ -12,9 +12,9 @@ from sklearn.model_selection import GroupKFold
 from pipeline.change import PixelClass, classify
 from pipeline.features import FEATURE_ORDER, gate
 from pipeline.io.labels import Chips
+from pipeline.linear import standardised
 from pipeline.scenes import BANDS
-from pipeline.sites import SiteModel, mining_probability
-from pipeline.sites.likeness import UNCLEAR_BAND
+from pipeline.sites import SiteModel
 from pipeline.training.chip_sites import ChipSites, chip_sites
 from pipeline.training.samples import MINING, Samples, chip_samples, join, weights
 from pipeline.training.world_samples import World, world_sites
@@ -24,6 +24,8 @@ WORLD_SHARE = 1.0 / 3.0
 """Share of the weight of all sites that those of simulated worlds have, whatever their number."""
 MAX_BINS = 64
 """Steps of each feature that the trees tell apart; with weights, finding 255 of them takes longer than growing the trees."""
+UNCLEAR_FROM, NAMED_FROM = 0.45, 0.6
+"""Mining probabilities from which a site is called unclear, and named mining."""
 REGULARISATION = 0.15
 """Inverse strength of the site model's penalty: about 200 sites for 20 features."""
 
@@ -73,16 +75,17 @@ def _column(name: str) -> int:
 def fit_sites(features: np.ndarray, is_mining: np.ndarray, weight: np.ndarray) -> SiteModel:
     """Return the site model: standardised logistic regression, penalised."""
     mean, scale = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-3)
-    standard = np.clip((features - mean) / scale, -4.0, 4.0)
+    standard = standardised(features, mean, scale)
     fitted = LogisticRegression(C=REGULARISATION, max_iter=2000).fit(standard, is_mining, sample_weight=weight)
     return SiteModel(
-        tuple(map(float, mean)), tuple(map(float, scale)), tuple(map(float, fitted.coef_[0])), float(fitted.intercept_[0])
-    )
+        tuple(map(float, mean)), tuple(map(float, scale)), tuple(map(float, fitted.coef_[0])), float(fitted.intercept_[0]),
+        unclear_from=UNCLEAR_FROM, named_from=NAMED_FROM,
+    )  # fmt: skip
 
 
 def _site_scores(model: SiteModel, features: np.ndarray) -> np.ndarray:
     """Mining probability of each row."""
-    return np.array([mining_probability(row, model)[0] for row in features])
+    return model.probability(features)
 
 
 def _cross_fit(data: TrainingData, seed: int) -> tuple[ChipSites, Mapping[str, object]]:
@@ -181,7 +184,7 @@ def weigh_worlds(real: ChipSites, worlds: list[ChipSites]) -> list[ChipSites]:
 
 def _site_figures(y: np.ndarray, p: np.ndarray) -> Mapping[str, object]:
     """Figures of held-out site scores."""
-    named = UNCLEAR_BAND[1]
+    named = NAMED_FROM
     return {
         "sites": len(y),
         "mining_share": round(float(y.mean()), 4),
@@ -256,5 +259,5 @@ def train_model(data: TrainingData, seed: int) -> TrainingReport:
 
 def _named_by_reading(reading: np.ndarray, score: np.ndarray) -> Mapping[str, str]:
     """Of the sites of each reading, how many are named mining: `n of m`."""
-    named = score >= UNCLEAR_BAND[1]
+    named = score >= NAMED_FROM
     return {str(r): f"{int(named[reading == r].sum())} of {int((reading == r).sum())}" for r in np.unique(reading)}
