@@ -22,7 +22,9 @@ from pipeline.sites.likeness import change_hectares
 from pipeline.sites.pixels import PIXEL_HA
 from pipeline.tenure import AreaIndex, Snapshot, TenureRules, TenureStatus, TitleIndex, assess, protected_overlaps
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
+SINCE_1_0: Mapping[str, object] = {"expansion_ha": 0.0, "reopened_on": None}
+"""Properties that version 1.0 lacked, with what stands for them in alerts that were told by it."""
 
 DISCLAIMER = (
     "Activity seen from space, compared with a dated snapshot of a cadastre. It is not a finding about legality: "
@@ -88,10 +90,11 @@ ALERT_PROPERTIES: tuple[AlertProperty, ...] = (
     _P("state", "string", "", "How sure the observations are.", choices=tuple(AlertState)),
     _P("activity", "string", "", "Whether the ground still changes, by clear looks only.", choices=tuple(Activity)),
     _P("likely_cause", "string", "", "What the change looks like.", choices=tuple(LikelyCause)),
-    _P("change_types", "strings", "", "Kinds of change on at least 0.05 ha: clearing, tailings, pond."),
+    _P("change_types", "strings", "", "Kinds of change on at least 0.05 ha: clearing, tailings, pond, expansion."),
     _P("clearing_ha", "number", "ha", "Ground that lost its vegetation and is neither bare spoil nor water."),
     _P("tailings_ha", "number", "ha", "Ground that became bare spoil or tailings."),
     _P("pond_ha", "number", "ha", "Ground that became open water, clear or turbid."),
+    _P("expansion_ha", "number", "ha", "Of all that, ground added after the site was confirmed."),
     _P("area_ha", "number", "ha", "Geodesic area of the outline."),
     _P("growth_30d_ha", "number", "ha", "Area added in the 30 days before the last clear look.", nullable=True),
     _P(
@@ -107,6 +110,7 @@ ALERT_PROPERTIES: tuple[AlertProperty, ...] = (
     _P("first_detected_on", "date", "", "First clear look that showed the change on a quarter of the first ground."),
     _P("confirmed_on", "date", "", "Clear look that confirmed it.", nullable=True),
     _P("last_detected_on", "date", "", "Last clear look that showed the change."),
+    _P("reopened_on", "date", "", "Day on which ground that was finished had changed again, the last such day.", nullable=True),
     _P(
         "last_clear_unchanged_on",
         "date",
@@ -218,6 +222,22 @@ def _growth_30d_ha(site: Site, last: date) -> float:
     return max(0.0, (len(site.keys) - (before[-1] if before else 0)) * PIXEL_HA)
 
 
+def _expansion_ha(site: Site, ha_per_pixel: float) -> float:
+    """Hectares added after the day of confirmation."""
+    if site.confirmed_on is None:
+        return 0.0
+    then = [count for day, count in site.growth if day <= site.confirmed_on]
+    return max(0, len(site.keys) - (then[-1] if then else len(site.keys))) * ha_per_pixel
+
+
+def _reopened_on(told: Alert | None, activity: object, day: date) -> object:
+    """The day on which a finished site was found changed again, as told before unless it is now."""
+    if told is None:
+        return None
+    is_again = told.properties["activity"] == Activity.FINISHED and activity != Activity.FINISHED
+    return day.isoformat() if is_again else told.properties.get("reopened_on")
+
+
 def _state(site: Site, activity: Activity) -> AlertState:
     """Detection state of a site."""
     if not site.is_confirmed:
@@ -237,6 +257,7 @@ def _detection(site: Site, pixels: PixelTable, context: AlertContext, outline_ha
     kinds = change_hectares(pixels)
     scale = outline_ha / max(sum(kinds.values()), 1e-9)
     hectares = {name: round(ha * scale, 4) for name, ha in kinds.items()}
+    hectares["expansion_ha"] = round(_expansion_ha(site, outline_ha / max(len(site.keys), 1)), 4)
     last = day_of(int(pixels.last_changed_on.max())) or site.first_detected_on
     shown = [d for d in (site.first_detected_on, site.confirmed_on, last) if d is not None]
     return {
@@ -303,6 +324,7 @@ def describe(site: Site, pixels: PixelTable, day: date, context: AlertContext, t
         "is_simulated": "yes" if context.is_simulated else "no",
         "disclaimer": DISCLAIMER,
     }
+    facts["reopened_on"] = _reopened_on(told, facts["activity"], day)
     if context.has_evidence and facts["likely_cause"] in FOR_AGENCIES:
         facts["evidence"] = f"evidence/{id_}"
     facts["priority"], facts["priority_terms"] = score(facts)

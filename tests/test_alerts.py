@@ -224,3 +224,21 @@ def test_growth_is_that_of_the_last_thirty_days() -> None:
     later = replace(grown, last_changed_on=np.full(144, day_number(day), np.uint16))
     (site,), _ = advance([site], later, day, "tiny", SiteRules())
     assert describe(site, later, day, context(), None).properties["growth_30d_ha"] == pytest.approx(0.44)
+
+
+def test_ground_added_after_the_confirmation_is_expansion() -> None:
+    site, grown, day = site_of(pixels()), pixels(12), DAY + timedelta(days=10)
+    (site,), _ = advance([site], grown, day, "tiny", SiteRules())
+    properties = describe(site, grown, day, context(), said()).properties
+    assert properties["expansion_ha"] == pytest.approx(0.44, abs=0.001)
+    assert "expansion" in properties["change_types"]
+    assert said().properties["expansion_ha"] == 0.0
+
+
+def test_a_finished_site_that_changes_again_says_on_which_day_and_keeps_it() -> None:
+    later = [DAY + timedelta(days=n) for n in (30, 60, 90)]
+    done = said(finished(), said(), later[0])
+    again = said(pixels(), done, later[1])
+    told = said(pixels(), again, later[2])
+    assert [a.properties["reopened_on"] for a in (done, again, told)] == [None, "2024-06-30", "2024-06-30"]
+    assert again.properties["state"] == "confirmed"

@@ -10,7 +10,7 @@ from pipeline.monitor import PixelCode, day_number
 from pipeline.sites import PixelTable, Site, SiteRules, advance, components, concatenate, outline, pixel_key
 from pipeline.sites.pixels import within
 
-RULES = SiteRules(mmu_ha=0.09, join_gap_px=1, max_extent_m=300)
+RULES = SiteRules(mmu_ha=0.09, provisional_ha=0.09, join_gap_px=1, max_extent_m=300)
 DAY = date(2024, 5, 1)
 
 
@@ -95,3 +95,13 @@ def test_a_few_pixels_that_changed_before_do_not_date_the_site() -> None:
     first[half] = day_number(DAY - timedelta(days=50))
     many = step([], replace(pixels, first_changed_on=first))[0]
     assert many.first_detected_on == DAY - timedelta(days=50)
+
+
+def test_small_ground_opens_a_site_once_confirmed_and_large_ground_at_once() -> None:
+    rules = SiteRules(mmu_ha=0.09, provisional_ha=0.25, join_gap_px=1, max_extent_m=300)
+    small, large = square(0, 0, 4), square(20, 20, 5)
+    provisional, confirmed = PixelCode.PROVISIONAL, PixelCode.CONFIRMED
+    first, _ = advance([], table(np.concatenate([small, large]), provisional), DAY, "a", rules)
+    assert [len(s.keys) for s in first] == [25]
+    then, _ = advance(first, table(np.concatenate([small, large]), confirmed), DAY + timedelta(days=5), "a", rules)
+    assert sorted(len(s.keys) for s in then) == [16, 25]

@@ -39,6 +39,9 @@ class SiteRules:
 
     mmu_ha: float = 0.3
     """Minimum mapping unit: 0.5 ha is where published systems trust themselves, 0.2 ha where radar does."""
+    provisional_ha: float = 0.5
+    """Ground that one look showed, and none confirmed yet, opens a site from here on: where published systems trust
+    themselves. Patches that a cloud's rim leaves are mostly smaller."""
     join_gap_px: int = 2
     """New ground this near to a site, or to other new ground, belongs to it."""
     max_extent_m: float = 3000.0
@@ -187,7 +190,15 @@ def _found(left: Sequence[np.ndarray], pixels: PixelTable, area_id: str, day: da
     label = components(keys, rules.join_gap_px)
     parts = (keys[label == k] for k in range(int(label.max()) + 1))
     pieces = (piece for part in parts for piece in _cut_to_extent(part, rules))
-    return [_open(piece, pixels, area_id, day, rules) for piece in pieces if has_body(piece, rules)]
+    return [_open(piece, pixels, area_id, day, rules) for piece in pieces if _opens(piece, pixels, rules)]
+
+
+def _opens(keys: np.ndarray, pixels: PixelTable, rules: SiteRules) -> bool:
+    """Whether new ground makes a site: confirmed ground with a body, or enough that is provisional."""
+    if len(keys) * PIXEL_HA >= rules.provisional_ha - 1e-9:
+        return has_body(keys, rules)
+    sure = keys[pixels.code[within(keys, pixels.key)] >= PixelCode.CONFIRMED]
+    return has_body(sure, rules)
 
 
 def _cut_to_extent(keys: np.ndarray, rules: SiteRules) -> list[np.ndarray]:

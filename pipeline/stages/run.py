@@ -223,7 +223,7 @@ def site_work(walk: Walk) -> SiteWork:
     return SiteWork(
         area=walk.state,
         store=walk.store,
-        site_rules=SiteRules(config.sites.mmu_ha, config.sites.join_gap_px, config.sites.max_extent_m),
+        site_rules=SiteRules(**config.sites.model_dump()),
         alert_rules=AlertRules(config.alerts.growth_ha, config.alerts.growth_share),
         context=AlertContext(
             aoi_id=walk.area.id,

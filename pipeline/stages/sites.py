@@ -6,7 +6,17 @@ from datetime import date
 
 from shapely.geometry import mapping, shape
 
-from pipeline.alerts import Alert, AlertContext, AlertRules, describe, is_material, is_material_ground, restate
+from pipeline.alerts import (
+    SCHEMA_VERSION,
+    SINCE_1_0,
+    Alert,
+    AlertContext,
+    AlertRules,
+    describe,
+    is_material,
+    is_material_ground,
+    restate,
+)
 from pipeline.io.store import AreaState, Event, Store
 from pipeline.sites import PixelTable, Site, SiteRules, advance, concatenate
 
@@ -88,5 +98,6 @@ def payload_of(alert: Alert) -> Mapping[str, object]:
 
 
 def alert_of(event: Event) -> Alert:
-    """Return the alert of an event."""
-    return Alert(str(event.payload["id"]), shape(event.payload["geometry"]), event.payload["properties"])
+    """Return the alert of an event, with what older versions of the table lacked."""
+    properties = {**SINCE_1_0, **event.payload["properties"], "schema_version": SCHEMA_VERSION}
+    return Alert(str(event.payload["id"]), shape(event.payload["geometry"]), properties)
