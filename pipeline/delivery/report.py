@@ -8,6 +8,8 @@ from datetime import date, timedelta
 from pipeline.alerts import DISCLAIMER, Alert
 from pipeline.ledger import LedgerRow, Outcome
 
+MOST_CHUNKS = 8
+"""Chunks that the report names for ground on which no change can be seen."""
 RECENT_DAYS = 60
 """Solar days that the ledger lists one by one; older ones by month."""
 SEEN_WITHIN_DAYS = 30
@@ -112,6 +114,19 @@ def _unseen_words(inputs: ReportInputs) -> str:
     )
 
 
+def unwatched_lines(ledger: Sequence[LedgerRow]) -> list[str]:
+    """Return what the last look at each chunk says of ground on which no change could be seen, as sentences."""
+    last: dict[str, LedgerRow] = {}
+    for row in ledger:
+        if row.outcome is Outcome.MONITORED and row.solar_day is not None:
+            held = last.get(row.chunk_id)
+            if held is None or held.solar_day is None or row.solar_day >= held.solar_day:
+                last[row.chunk_id] = row
+    said = [f"- {last[k].reason} ({last[k].solar_day})." for k in sorted(last) if last[k].reason]
+    more = [f"- And {len(said) - MOST_CHUNKS} more chunks; the ledger has them."] if len(said) > MOST_CHUNKS else []
+    return [*said[:MOST_CHUNKS], *more]
+
+
 def _outcome_words(ledger: Sequence[LedgerRow]) -> str:
     """How many scenes came to which end, as one sentence; a scene over several chunks counts once for each end."""
     counts = Counter(outcome for _, outcome in {(r.scene_id, r.outcome) for r in ledger})
@@ -134,7 +149,7 @@ def _ledger_lines(inputs: ReportInputs) -> list[str]:
     rows += [[day.isoformat(), 1, *(f"{days[day][k]:.0f}" for k in ("clear", "cloudy", "missing"))] for day in recent]
     return [
         "## Observation ledger", "",
-        _unseen_words(inputs), "", _outcome_words(inputs.ledger), "",
+        _unseen_words(inputs), "", _outcome_words(inputs.ledger), "", *unwatched_lines(inputs.ledger), "",
         *_table(("solar day or month", "acquisitions", "seen clear %", "cloudy %", "not imaged %"), rows), "",
     ]  # fmt: skip
 

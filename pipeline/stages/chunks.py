@@ -34,6 +34,8 @@ LEAF_OFF_NDVI = 0.55
 look says nothing."""
 BELOW_FLOOR = 0.06
 """How far below the usual NDVI of the month a pixel must be to have changed."""
+UNWATCHED_PCT = 5.0
+"""Share of a chunk without watched ground from which the ledger says so."""
 DAYS_A_SWAP = 12
 """Days after which a back-fill swaps in the state of a chunk, so that a kill costs little."""
 
@@ -123,12 +125,34 @@ def _take_day(
     cube, failed = read_acquisition(acquisition, work.chunk.geobox, work.reading)
     outcome = Outcome.REFERENCE if progress.reference is None else Outcome.MONITORED
     rows += [_ledger_row(work, s, day, cube, failed.get(s.id), outcome) for s in acquisition.scenes]
+    if progress.reference is not None:
+        words = unwatched_words(watched_ground(progress.reference, work.chunk, day), work.chunk)
+        rows[:] = [replace(r, reason=words) if r.solar_day == day and r.outcome is Outcome.MONITORED else r for r in rows]
     if cube is None:
         return progress, None
     if progress.reference is None:
         return replace(progress, count=progress.count + cube["clear"].values[0]), None
     state = monitor_look(progress.state or empty_state(work.chunk.shape), progress.reference, cube, day, work)
     return replace(progress, state=state), changed_pixels(state, progress.reference, work.chunk)
+
+
+def watched_ground(reference: Reference, chunk: Chunk, day: date) -> np.ndarray:
+    """Return where a change could be seen on a day: bool (y, x).
+
+    The past must be known, and the ground must usually be green in that month: a clearing of what is bare or leafless
+    anyway shows nothing.
+    """
+    with np.errstate(invalid="ignore"):
+        is_bare_season = reference.ndvi_floor(day) < LEAF_OFF_NDVI
+    return reference.supports(day) & chunk.inside & ~is_bare_season
+
+
+def unwatched_words(watched: np.ndarray, chunk: Chunk) -> str:
+    """Return how much of a chunk no change could be seen on, for the ledger; empty below `UNWATCHED_PCT`."""
+    share = 100.0 * (1.0 - watched.sum() / max(int(chunk.inside.sum()), 1))
+    if share < UNWATCHED_PCT:
+        return ""
+    return f"{share:.0f} % of chunk {chunk.id} is not watched: bare, leafless or unknown in the reference for that month"
 
 
 def monitor_look(state: PixelState, reference: Reference, cube: xr.Dataset, day: date, work: ChunkWork) -> PixelState:
@@ -140,9 +164,8 @@ def monitor_look(state: PixelState, reference: Reference, cube: xr.Dataset, day:
     current = np.stack([bands.get(b, np.full(shape, np.nan, np.float32)) for b in BANDS])
     floor = reference.ndvi_floor(day)
     with np.errstate(invalid="ignore"):
-        is_bare_season = floor < LEAF_OFF_NDVI
         is_usual = compute("ndvi", bands) >= floor - BELOW_FLOOR
-    watched = reference.supports(day) & work.chunk.inside & ~is_bare_season
+    watched = watched_ground(reference, work.chunk, day)
     doubtful = doubtful_mask(cube[SCL].values[0], bands) & watched
     before, now = (dict(zip(BANDS, stack, strict=True)) for stack in (expected, current))
     clear = (cube["clear"].values[0] & ~haze(now, before) | (doubtful & (state.doubtful >= 1))) & watched

@@ -344,6 +344,24 @@ def _reads_now(scene: Scene, grid: Grid, source: Source) -> bool:
     return any((layer["scl"] > 0).any() for layer in layers)
 
 
+def _landscape_findings(area: Area, model: Model) -> list[str]:
+    """What is not known of the model in the landscape of the area."""
+    landscape, known = area.properties.get("landscape"), model.manifest.get("landscapes")
+    if landscape is None or not isinstance(known, list):
+        return []
+    if landscape not in known:
+        return [
+            f"{area.id}: model {model.id} was made for {', '.join(map(str, known))}, not for {landscape}: changes are found "
+            "but none is named mining"
+        ]
+    real = model.manifest.get("measured_on_real")
+    if isinstance(real, list) and landscape not in real:
+        return [
+            f"{area.id}: every figure of model {model.id} for {landscape} is of simulated ground; nothing real was measured"
+        ]
+    return []
+
+
 def _findings(area: Area, scenes: Sequence[Scene], unusable: Sequence[Unusable], law: Law, model: Model) -> tuple[str, ...]:
     """What the operator must know before pixels are read: unusable items, refused titles, ground outside of scenes."""
     found = [f"{type(u.error).__name__}: {u.error}" for u in unusable]
@@ -360,13 +378,7 @@ def _findings(area: Area, scenes: Sequence[Scene], unusable: Sequence[Unusable],
     ]  # fmt: skip
     found += [f"{s.name}: {u.count} times unknown {u.field} {u.code!r}" for s in snapshots for u in s.unknown_codes]
     found += [f"{s.name}: {note}" for s in snapshots for note in s.notes]
-    landscape = area.properties.get("landscape")
-    known = model.manifest.get("landscapes")
-    if landscape is not None and isinstance(known, list) and landscape not in known:
-        found.append(
-            f"{area.id}: model {model.id} was made for {', '.join(map(str, known))}, not for {landscape}: changes are found "
-            "but none is named mining"
-        )
+    found += _landscape_findings(area, model)
     ground = shapely.union_all([s.footprint for s in scenes])
     outline = geo.on_globe(area.geometry)
     share = outline.difference(ground).area / outline.area
