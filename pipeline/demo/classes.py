@@ -7,10 +7,13 @@ from pipeline.demo.signatures import Cover
 from pipeline.demo.texture import smooth_field
 from pipeline.demo.weather import FLAGGED_CLOUD, FLAGGED_SHADOW, Sky
 
-DARK, SHADOW, VEGETATION, BARE, WATER, CLOUD_MEDIUM, CLOUD_HIGH, CIRRUS = 2, 3, 4, 5, 6, 8, 9, 10
+DEFECTIVE, DARK, SHADOW, VEGETATION, BARE, WATER, CLOUD_MEDIUM, CLOUD_HIGH, CIRRUS = 1, 2, 3, 4, 5, 6, 8, 9, 10
 POND_TAKEN_FOR = ((0.14, DARK), (0.52, WATER), (0.62, CLOUD_MEDIUM))
 """Cumulative odds of the class that a patch of turbid pond gets on a date; else what its pixels look like. Chosen, not
 measured: SCL goes by thresholds of brightness and ratios, and maps turbid water as dark, cloud or bare by turns."""
+BRIGHT = (
+    Cover.TAILINGS, Cover.OLD_MINE, Cover.SANDBAR, Cover.FRESH_LATERITE, Cover.CUT_SLOPE, Cover.ROOF, Cover.ROCK,
+)  # fmt: skip
 BRIGHT_TAKEN_FOR_CLOUD = 0.10
 """Odds that a patch of bright spoil or sand is mapped as cloud on a date."""
 
@@ -48,5 +51,5 @@ def _confuse(rng: np.random.Generator, classes: np.ndarray, cover: np.ndarray) -
     for high, code in POND_TAKEN_FOR:
         classes[pond & (patch >= low) & (patch < high)] = code
         low = high
-    bright = (cover == Cover.TAILINGS) | (cover == Cover.OLD_MINE) | (cover == Cover.SANDBAR)
+    bright = np.isin(cover, BRIGHT)
     classes[bright & (patch > 1.0 - BRIGHT_TAKEN_FOR_CLOUD)] = CLOUD_MEDIUM

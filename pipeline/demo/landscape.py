@@ -1,12 +1,13 @@
 """The simulated ground as it is before anything happens: forest, oxbow lakes, roads and the pastures along them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
 
-from pipeline.demo.river import BLOCK_M, PIXEL_M, River, make_river
+from pipeline.demo.landscapes import HUMID_FOREST, Setting
+from pipeline.demo.river import BLOCK_M, PIXEL_M, River, make_river, no_river
 from pipeline.demo.signatures import Cover
 from pipeline.demo.texture import octaves
 
@@ -45,7 +46,8 @@ class Landscape:
     parcel_tone: np.ndarray
     """float32 (y, x): relative brightness of farm parcels, 1 elsewhere."""
     free: np.ndarray
-    """bool (y, x): forest at least 30 m from water, roads and farms."""
+    """bool (y, x): natural ground at least 30 m from water, roads and farms."""
+    setting: Setting = HUMID_FOREST
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -63,16 +65,24 @@ class Landscape:
         return cover
 
 
-def make_landscape(rng: np.random.Generator, shape: tuple[int, int]) -> Landscape:
-    """Return the ground of a world of (rows, columns) pixels of 10 m."""
-    river = make_river(rng, shape)
-    base = np.full(shape, Cover.FOREST, dtype=np.uint8)
+def make_landscape(rng: np.random.Generator, shape: tuple[int, int], setting: Setting = HUMID_FOREST) -> Landscape:
+    """Return the ground of a world of (rows, columns) pixels of 10 m in a landscape."""
+    river = make_river(rng, shape) if setting.river_width else no_river(shape)
+    if setting.river_width < 1.0:
+        river = replace(river, half_width_m=river.half_width_m * np.float32(setting.river_width))
+    base = np.full(shape, setting.matrix, dtype=np.uint8)
     tone = np.ones(shape, dtype=np.float32)
-    _add_farms(rng, base, tone, river)
+    for cover, share, scale in setting.patches:
+        field = ndimage.gaussian_filter(octaves(rng, shape, (scale, 2.5 * scale)), scale / 5.0)
+        field += 0.12 * octaves(rng, shape, (2.0, 5.0))  # ragged edges
+        base[field > np.quantile(field, 1.0 - share)] = cover
+    if setting.has_farms:
+        _add_farms(rng, base, tone, river)
     _add_roads(rng, base, river)
-    _add_oxbows(rng, base, river)
-    taken = (base != Cover.FOREST) | (np.abs(river.across_m) < river.half_width_m + 45.0)
-    return Landscape(base, river, tone, ~ndimage.binary_dilation(taken, iterations=3))
+    if setting.river_width == 1.0:
+        _add_oxbows(rng, base, river)
+    taken = ~np.isin(base, setting.natural) | (np.abs(river.across_m) < river.half_width_m + 45.0)
+    return Landscape(base, river, tone, ~ndimage.binary_dilation(taken, iterations=3), setting)
 
 
 def trunk_column(rng: np.random.Generator, shape: tuple[int, int]) -> list[np.ndarray]:

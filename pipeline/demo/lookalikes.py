@@ -15,6 +15,8 @@ from pipeline.demo.texture import octaves, smooth_field
 
 CLEARINGS = ((7.0, 0.66), (4.5, 0.80))
 """Hectares and onset (share of the days) of the farm clearings of one block of 6 km."""
+FEW = ("farm_clearing", "burn", "seasonal_water", "road", "river_bar")
+"""Kinds that every world has where they make sense."""
 BURN_HA, BURN_SHARE = 11.0, 0.74
 MARSH_HA = 6.0
 WETTEST = (3, 17)
@@ -28,7 +30,7 @@ class LookAlike:
     """One change that is no mining."""
 
     kind: str
-    """farm_clearing, burn, road, seasonal_water or river_bar."""
+    """One of `FEW` or of `more_lookalikes.MORE`."""
     top: int
     left: int
     ground: np.ndarray
@@ -36,12 +38,17 @@ class LookAlike:
     first_day: int | None
     """Day of the first change; None for what comes and goes."""
     events: tuple[Event, ...]
+    finished_day: int | None = None
+    """Day from which all of it is green again, or under water for good; None where that is never or does not count."""
 
 
 def make_lookalikes(
     rng: np.random.Generator, landscape: Landscape, mines: Sequence[Mine], start: date, days: int
 ) -> list[LookAlike]:
-    """Return two farm clearings, a burn, a road and a marsh for every block of 6 km, and the bars of the rivers."""
+    """Return two farm clearings, a burn, a road and a marsh for every block of 6 km, and the bars of the rivers.
+
+    Kinds that make no sense in the landscape are left out.
+    """
     rows, columns = landscape.shape
     across = max(1, round(columns * PIXEL_M / BLOCK_M))
     down = max(1, round(rows * PIXEL_M / BLOCK_M))
@@ -54,6 +61,16 @@ def make_lookalikes(
         part = (slice(block // across * rows // down, (block // across + 1) * rows // down), block % across)
         found += _block(rng, landscape, free, part, (start, days))
     return [*found, *_river_bars(landscape, start, days)]
+
+
+def without(free: np.ndarray, looks: Sequence[LookAlike], margin_px: int) -> np.ndarray:
+    """Return free ground, bool (y, x), less what look-alikes take and a margin about it."""
+    taken = np.zeros_like(free)
+    for look in looks:
+        rows, columns = look.ground.shape
+        taken[look.top : look.top + rows, look.left : look.left + columns] |= look.ground
+    grown = ndimage.binary_dilation(taken, iterations=margin_px) if margin_px else taken
+    return np.asarray(free & ~grown)
 
 
 def _block(
@@ -70,11 +87,16 @@ def _block(
         at = (part[0], int((part[1] + share) * width), round(0.16 * width))
         return _spot(rng, free, at, max(6, round(hectares * 100.0 * shrink)), is_square=is_square)
 
-    for hectares, onset in CLEARINGS:
-        found.append(_clearing(rng, spot(ROAD_SHARE, hectares, is_square=True), onset, days))
-    found.append(_burn(rng, spot(0.62, BURN_HA, is_square=False), days))
-    found.append(_marsh(spot(0.17, MARSH_HA, is_square=False), start, days))
-    found.append(_road(rng, landscape, free, part, days))
+    kinds, green = landscape.setting.lookalikes, landscape.setting.green
+    if "farm_clearing" in kinds:
+        for hectares, onset in CLEARINGS:
+            found.append(_clearing(rng, spot(ROAD_SHARE, hectares, is_square=True), onset, days))
+    if "burn" in kinds:
+        found.append(_burn(rng, spot(0.62, BURN_HA, is_square=False), green, days))
+    if "seasonal_water" in kinds:
+        found.append(_marsh(spot(0.17, MARSH_HA, is_square=False), green, start, days))
+    if "road" in kinds:
+        found.append(_road(rng, landscape, free, part, days))
     return [look for look in found if look.ground.any()]
 
 
@@ -114,32 +136,32 @@ def _clearing(rng: np.random.Generator, spot: tuple[int, int, np.ndarray], onset
     felled = np.where(ground, np.rint(first + 18.0 * pace * row), NEVER).astype(int)
     green = np.where(ground, felled + np.rint(rng.normal(75.0, 4.0, ground.shape) * pace), NEVER)
     covers = ((Cover.SCAR, felled), (Cover.LOW_VEGETATION, green), (Cover.PASTURE, green + round(70 * pace)))
-    return LookAlike("farm_clearing", top, left, ground, first, _events(top, left, covers))
+    return LookAlike("farm_clearing", top, left, ground, first, events_of(top, left, covers))
 
 
-def _burn(rng: np.random.Generator, spot: tuple[int, int, np.ndarray], days: int) -> LookAlike:
+def _burn(rng: np.random.Generator, spot: tuple[int, int, np.ndarray], greens_to: Cover, days: int) -> LookAlike:
     """Forest burnt within a day, patchily, then greening."""
     top, left, ground = spot
     pace, day = days / FULL_DAYS, round(BURN_SHARE * days)
     burnt = ground & (octaves(rng, ground.shape, (2.0, 4.0)) > -1.3)
     green = np.where(burnt, day + np.rint(rng.normal(95.0, 15.0, ground.shape) * pace), NEVER)
-    covers = ((Cover.BURN, np.where(burnt, day, NEVER)), (Cover.LOW_VEGETATION, green))
-    return LookAlike("burn", top, left, burnt, day, _events(top, left, covers))
+    covers = ((Cover.BURN, np.where(burnt, day, NEVER)), (greens_to, green))
+    return LookAlike("burn", top, left, burnt, day, events_of(top, left, covers))
 
 
-def _marsh(spot: tuple[int, int, np.ndarray], start: date, days: int) -> LookAlike:
-    """Grass in a hollow that the wet season floods, the deepest pixels longest."""
+def _marsh(spot: tuple[int, int, np.ndarray], green: Cover, start: date, days: int) -> LookAlike:
+    """Grass (bare ground in a desert) in a hollow that the wet season floods, the deepest pixels longest."""
     top, left, ground = spot
     inner = ndimage.distance_transform_edt(ground)
     depth = inner / max(float(inner.max()), 1.0)
-    covers = [(Cover.LOW_VEGETATION, np.where(ground, 0, NEVER))]
+    covers = [(green, np.where(ground, 0, NEVER))]
     for year in range(start.year, (start + timedelta(days=days)).year + 2):
         peak = (date(year, *WETTEST) - start).days
         lasting = 88.0 * np.clip(depth + FLOODS[(year - start.year) % 3] - 0.95, 0.0, 1.2)
         wet = ground & (lasting > 8.0)
         covers.append((Cover.CLEAR_WATER, np.where(wet, np.rint(peak - lasting), NEVER)))
-        covers.append((Cover.LOW_VEGETATION, np.where(wet, np.rint(peak + lasting), NEVER)))
-    return LookAlike("seasonal_water", top, left, ground, None, _events(top, left, covers))
+        covers.append((green, np.where(wet, np.rint(peak + lasting), NEVER)))
+    return LookAlike("seasonal_water", top, left, ground, None, events_of(top, left, covers))
 
 
 def _road(rng: np.random.Generator, landscape: Landscape, free: np.ndarray, part: tuple[slice, int], days: int) -> LookAlike:
@@ -157,8 +179,8 @@ def _road(rng: np.random.Generator, landscape: Landscape, free: np.ndarray, part
     ground &= free[top : top + height, left : left + length]
     pace, first = days / FULL_DAYS, round(0.69 * days)
     built = np.where(ground, np.rint(first + (length - x)[None, :] / 10.0 * 4.0 * pace), NEVER)
-    covers = ((Cover.SCAR, built), (Cover.ROAD, built + round(15 * pace)))
-    return LookAlike("road", top, left, ground, first, _events(top, left, covers))
+    covers = ((landscape.setting.bare, built), (Cover.ROAD, built + round(15 * pace)))
+    return LookAlike("road", top, left, ground, first, events_of(top, left, covers))
 
 
 def _river_bars(landscape: Landscape, start: date, days: int) -> list[LookAlike]:
@@ -179,6 +201,6 @@ def _river_bars(landscape: Landscape, start: date, days: int) -> list[LookAlike]
     return found
 
 
-def _events(top: int, left: int, covers: Sequence[tuple[Cover, np.ndarray]]) -> tuple[Event, ...]:
-    """Events of one window; days past the range are never."""
+def events_of(top: int, left: int, covers: Sequence[tuple[Cover, np.ndarray]]) -> tuple[Event, ...]:
+    """Return the events of one window; days past the range are never."""
     return tuple(Event(cover, top, left, np.clip(day, -NEVER, NEVER).astype(np.int16)) for cover, day in covers)

@@ -198,7 +198,7 @@ def _statistics(chips: np.ndarray, there: np.ndarray) -> Measured:
 
 
 def measure_courses(table: Path) -> dict[str, Course]:
-    """Return the year's course of forest and pasture, by name, on the labelled points of a Parquet table.
+    """Return the year's course of forest, pasture and non-forest trees, by name, on the labelled points of a Parquet table.
 
     Raises
     ------
@@ -209,7 +209,7 @@ def measure_courses(table: Path) -> dict[str, Course]:
     points = pd.read_parquet(table, columns=["kind", "label", "longitude", "latitude", "date", *SEASON_BANDS])
     clear = points[(points["kind"] == "raw") & (points["blue"] > SEASON_BLUE[0]) & (points["blue"] < SEASON_BLUE[1])]
     clear = clear.drop_duplicates(["longitude", "latitude", "date", "label"])
-    return {name.lower(): _course(clear[clear["label"] == name]) for name in ("Forest", "Pasture")}
+    return {name.lower(): _course(clear[clear["label"] == name]) for name in ("Forest", "Pasture", "NonForest")}
 
 
 def _course(looks: pd.DataFrame) -> Course:

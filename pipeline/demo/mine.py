@@ -134,15 +134,15 @@ def _place(
         bank = side if attempt % 2 == 0 else -side
         limit = 1.3 if attempt < 0.75 * TRIES else 1.8
         ground = _patch(rng, landscape, room == _FREE, pixels, (at, river, bank, offset, limit))
-        if ground.sum() > best.sum() and (room[_box_of(ground)] != _TAKEN).all():
+        if ground.sum() > best.sum() and (room[box_of(ground)] != _TAKEN).all():
             best = ground
         if best.sum() >= pixels:
             break
     return best
 
 
-def _box_of(ground: np.ndarray) -> tuple[slice, slice]:
-    """Rows and columns of the bounding box of the true pixels, of which there is one at least."""
+def box_of(ground: np.ndarray) -> tuple[slice, slice]:
+    """Return rows and columns of the bounding box of the true pixels (bool (y, x)), of which there is one at least."""
     rows, columns = np.flatnonzero(ground.any(axis=1)), np.flatnonzero(ground.any(axis=0))
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
@@ -181,14 +181,14 @@ def _patch(
 
 def _grow(rng: np.random.Generator, name: str, plan: Plan, ground: np.ndarray, days: int) -> Mine:
     """Mine on its ground, with the day on which each pixel takes each cover."""
-    box = _box_of(ground)
+    box = box_of(ground)
     top, left, inside = box[0].start, box[1].start, ground[box]
     if plan.onset_share is None:
         steps: tuple[tuple[int, int], ...] = ((0, int(inside.sum())),)
         finished, covers = None, _old_covers(rng, inside)
     else:
         pace = days / FULL_DAYS
-        scar, steps = _scar_days(rng, inside, plan, days)
+        scar, steps = scar_days(rng, inside, plan, days)
         finished = round(steps[-1][0] + 20 * pace) if plan.finishes else None
         covers = list(_mined_covers(rng, inside, scar, pace))
         if finished is not None:
@@ -197,10 +197,13 @@ def _grow(rng: np.random.Generator, name: str, plan: Plan, ground: np.ndarray, d
     return Mine(name, plan, top, left, inside, steps, finished, events)
 
 
-def _scar_days(
+def scar_days(
     rng: np.random.Generator, inside: np.ndarray, plan: Plan, days: int
 ) -> tuple[np.ndarray, tuple[tuple[int, int], ...]]:
-    """Day on which each pixel is stripped (NEVER outside) and the steps: from a start near one end outwards."""
+    """Return the day on which each pixel is stripped, int (y, x), NEVER outside, and the steps: (day, pixels so far).
+
+    It starts near one end and goes outwards.
+    """
     onset = round((plan.onset_share or 0.0) * days)
     count = 2 + sum(plan.area_ha >= limit for limit in (1.0, 3.0, 6.0, 10.0))
     pace = days / FULL_DAYS
@@ -226,10 +229,10 @@ def _mined_covers(
 ) -> Iterator[tuple[Cover, np.ndarray]]:
     """Covers in order: scar, then bare spoil on most of it, then ponds that start shallow."""
     yield Cover.SCAR, scar
-    kept = _quantile(octaves(rng, inside.shape, (2.0, 5.0)), inside)
+    kept = quantile(octaves(rng, inside.shape, (2.0, 5.0)), inside)
     bare = np.where(kept >= SCAR_SHARE, scar + round(rng.uniform(14.0, 28.0) * pace), NEVER)
     yield Cover.TAILINGS, bare
-    wet = _quantile(octaves(rng, inside.shape, (3.0, 6.0)), inside & (kept >= SCAR_SHARE)) < POND_SHARE / (1 - SCAR_SHARE)
+    wet = quantile(octaves(rng, inside.shape, (3.0, 6.0)), inside & (kept >= SCAR_SHARE)) < POND_SHARE / (1 - SCAR_SHARE)
     pond = np.where(wet, bare + round(rng.uniform(8.0, 22.0) * pace), NEVER)
     yield Cover.SHALLOW_POND, pond
     yield Cover.POND, np.where(pond < NEVER, pond + round(25 * pace), NEVER)
@@ -237,7 +240,7 @@ def _mined_covers(
 
 def _old_covers(rng: np.random.Generator, inside: np.ndarray) -> list[tuple[Cover, np.ndarray]]:
     """Covers of a mine that was there from the start: bare ground, ponds, some green."""
-    wet = _quantile(octaves(rng, inside.shape, (3.0, 7.0)), inside)
+    wet = quantile(octaves(rng, inside.shape, (3.0, 7.0)), inside)
     there = np.where(inside, 0, NEVER)
     return [
         (Cover.OLD_MINE, there),
@@ -258,8 +261,8 @@ def _greening(
     return [(Cover.LOW_VEGETATION, low), (Cover.REGROWTH, np.where(stays, NEVER, low + round(70 * pace)))]
 
 
-def _quantile(field: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Rank of each pixel among those inside, 0 to below 1; infinite outside."""
+def quantile(field: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Return the rank of each pixel among those inside, float64 (y, x), 0 to below 1; infinite outside."""
     rank = np.full(field.shape, np.inf)
     count = int(inside.sum())
     rank[inside] = np.argsort(np.argsort(field[inside], kind="stable"), kind="stable") / max(count, 1)

@@ -5,6 +5,7 @@ from datetime import date
 import numpy as np
 from scipy import ndimage
 
+from pipeline.demo.conditions import CALM, Conditions, moved
 from pipeline.demo.landscape import Landscape
 from pipeline.demo.river import dryness
 from pipeline.demo.signatures import Cover, Signatures
@@ -18,6 +19,8 @@ BLUR_PX = (0.42, 0.42, 0.42, 0.42, 0.85, 0.85)
 """Spread of the point spread function of each band in pixels of 10 m; the short-wave infrared has pixels of 20 m."""
 NOISE, NOISE_SHARE = 0.0018, 0.006
 """Sensor and correction noise: reflectance, and share of the signal."""
+MURKY = (Cover.POND, Cover.SHALLOW_POND, Cover.LEACH_POND, Cover.GREEN_POND)
+"""Ponds whose water is not the same on every date."""
 TURBIDITY = 0.10
 """Spread of the brightness of ponds and rivers between dates."""
 
@@ -25,28 +28,39 @@ TURBIDITY = 0.10
 class Painter:
     """Paints the ground of one landscape, date after date; pixels whose cover stays are coloured once."""
 
-    def __init__(self, landscape: Landscape, signatures: Signatures, grain: np.ndarray) -> None:
+    def __init__(
+        self, landscape: Landscape, signatures: Signatures, grain: np.ndarray, conditions: Conditions = CALM
+    ) -> None:  # fmt: skip
+        self._conditions = conditions
         self._tone = landscape.parcel_tone
         self._signatures = signatures
         self._grain = grain
         self._cover = np.full(landscape.shape, 255, dtype=np.uint8)
         self._colour = np.zeros((6, *landscape.shape), dtype=np.float32)
 
-    def ground(self, rng: np.random.Generator, cover: np.ndarray, when: date) -> np.ndarray:
-        """Return float32 (band, y, x) reflectance of a cover (y, x) on a date, shifted and mixed as if sensed."""
+    def ground(
+        self, rng: np.random.Generator, cover: np.ndarray, when: date, misplaced: tuple[int, int] | None = None
+    ) -> np.ndarray:
+        """Return float32 (band, y, x) reflectance of a cover (y, x) on a date, shifted and mixed as if sensed.
+
+        A misplaced date is off by whole pixels (rows, columns) in place of the usual small shift.
+        """
         self._recolour(cover)
         day = when.timetuple().tm_yday
-        factor = self._signatures.season_factor(day)
-        water = (cover == Cover.POND) | (cover == Cover.SHALLOW_POND)
+        factor = self._signatures.season_factor(day) * self._conditions.dryness_factor(self._signatures, when)
+        water = np.isin(cover, MURKY)
         murk = np.where(water, 1.0 + TURBIDITY * smooth_field(rng, (cover.shape[0], cover.shape[1]), 12.0), 1.0)
         murk[cover == Cover.RIVER] = 1.0 - 0.12 * dryness(day) + rng.normal(0.0, TURBIDITY / 2.0)
-        shift = rng.normal(0.0, SHIFT_PX, size=2)
+        shift = rng.normal(0.0, SHIFT_PX, size=2) * (misplaced is None)
         seen = np.empty_like(self._colour)
         murk = murk.astype(np.float32)
+        light = self._conditions.light(when)
         for band in range(6):
             layer = self._colour[band] * factor[:, band][cover] * murk
+            if light is not None:
+                layer = layer * light[band]
             seen[band] = _shifted(ndimage.gaussian_filter(layer, BLUR_PX[band], truncate=3.0), shift)
-        return seen
+        return seen if misplaced is None else moved(seen, misplaced)
 
     def _recolour(self, cover: np.ndarray) -> None:
         """Colour the pixels whose cover is not what it was."""

@@ -80,6 +80,15 @@ def make_river(rng: np.random.Generator, shape: tuple[int, int]) -> River:
     return River(across, along.astype(np.float32), bend, half.astype(np.float32), centres)
 
 
+def no_river(shape: tuple[int, int]) -> River:
+    """Return what a world of (rows, columns) pixels without a river has for one: far away and of no width."""
+    rows, columns = shape
+    none = np.zeros(shape, dtype=np.float32)
+    along = ((np.arange(rows) + 0.5) * PIXEL_M).astype(np.float32)
+    centres = np.full((max(1, round(columns * PIXEL_M / BLOCK_M)), rows), np.inf)
+    return River(np.full(shape, 1e6, dtype=np.float32), along, none, none, centres)
+
+
 def _centreline(
     rng: np.random.Generator, along: np.ndarray, middle: float, scale: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from enum import IntEnum
 from importlib import resources
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,31 @@ class Cover(IntEnum):
     OLD_MINE = 12
     REGROWTH = 13
     """Young trees: half way between low vegetation and forest."""
+    DRY_FOREST = 14
+    """Forest that sheds its leaves in the dry months."""
+    GRASS = 15
+    SAVANNA_TREES = 16
+    SCRUB = 17
+    LATERITE = 18
+    """Weathered red soil."""
+    ARID_GROUND = 19
+    PIT = 20
+    """Hand-dug pits."""
+    SPOIL = 21
+    """Heaps beside them."""
+    FRESH_LATERITE = 22
+    BENCH = 23
+    """Steps of an open pit below the red soil."""
+    ARID_PIT = 24
+    ARID_SPOIL = 25
+    LEACH_POND = 26
+    CUT_SLOPE = 27
+    CROP = 28
+    MUD = 29
+    GREEN_POND = 30
+    """Fish pond."""
+    ROOF = 31
+    ROCK = 32
 
 
 CLASS_NAMES = {
@@ -39,7 +65,11 @@ CLASS_NAMES = {
     Cover.BURN: "burn", Cover.TAILINGS: "tailings", Cover.SHALLOW_POND: "pond", Cover.POND: "pond_pure",
     Cover.OLD_MINE: "old_mine",
 }  # fmt: skip
-"""Name in `signatures.json` of each cover but regrowth."""
+"""Name in `signatures.json` of each measured cover; regrowth lies between two of them."""
+FIRST_OTHER = Cover.DRY_FOREST
+"""From here on covers are of other landscapes, named as in `signatures.json` and, but for the savanna's trees, chosen."""
+WETTEST_DAY = 76
+"""Day of the year of their wet spectrum, mid March; the dry one is half a year later."""
 WITHIN_PLACE = 0.6
 """Share of a class's spread that is kept: the measured spread is over the whole Amazon, this is one valley."""
 WATERS = (Cover.RIVER, Cover.CLEAR_WATER)
@@ -92,7 +122,30 @@ def load_signatures() -> Signatures:
         for cover in covers:
             season[0, cover] = document["season"]["classes"][name]["cos"]
             season[1, cover] = document["season"]["classes"][name]["sin"]
+    _add_other_covers(document, mean, root, season)
     return Signatures(mean, root, season)
+
+
+def _add_other_covers(document: dict[str, Any], mean: np.ndarray, root: np.ndarray, season: np.ndarray) -> None:
+    """Fill in the covers of other landscapes: half way between wet and dry, and the course from one to the other."""
+    trees = document["season"]["classes"]["nonforest"]
+    wettest = 2.0 * np.pi * WETTEST_DAY / 365.25
+    for cover in Cover:
+        if cover < FIRST_OTHER:
+            continue
+        like, share = "forest", 1.0
+        if cover == Cover.SAVANNA_TREES:
+            mean[cover], season[0, cover], season[1, cover] = trees["mean"], trees["cos"], trees["sin"]
+        else:
+            entry = document["landscape_covers"]["covers"][cover.name.lower()]
+            wet, dry = np.array(entry["wet"]), np.array(entry["dry"])
+            like, share, mean[cover] = entry["spread_like"], entry.get("spread_share", 1.0), (wet + dry) / 2.0
+            course = (wet - dry) / (wet + dry)
+            season[0, cover], season[1, cover] = course * np.cos(wettest), course * np.sin(wettest)
+        measured = document["classes"][like]
+        kept = share * (WITHIN_WATER if like == "clear_water" else WITHIN_PLACE)
+        scale = mean[cover] / np.array(measured["mean"], dtype=np.float32)
+        root[cover] = kept * scale[:, None] * _root(np.array(measured["cov"]))
 
 
 def _root(covariance: np.ndarray) -> np.ndarray:

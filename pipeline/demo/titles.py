@@ -1,7 +1,7 @@
 """The simulated cadastre: mining titles drawn so that every tenure finding occurs, and two protected areas."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -51,15 +51,23 @@ class ProtectedArea:
     """float64 (n, 2): corners (row, column) in pixels."""
 
 
-def make_titles(mines: Sequence[Mine], frame: Frame, start: date, days: int) -> list[Title]:
-    """Return a title for every mine but the uncovered ones, and four that have no mine."""
+def make_titles(
+    mines: Sequence[Mine], frame: Frame, start: date, days: int, minerals: tuple[str, ...] = ("gold",)
+) -> list[Title]:
+    """Return a title for every mine but the uncovered ones, and four that have no mine; gold stands for `minerals`."""
     titles = []
     for mine in mines:
         draw = _RULES.get(mine.plan.tenure_status)
         if draw is not None:
             others = [other.box for other in mines if other is not mine]
             titles.append(draw(mine, _room(mine.box, others, frame), (start, start + timedelta(days=days))))
-    return [*titles, *_without_mines(mines, frame)]
+    return [_for_minerals(title, minerals) for title in (*titles, *_without_mines(mines, frame))]
+
+
+def _for_minerals(title: Title, minerals: tuple[str, ...]) -> Title:
+    """Title on what is mined here in place of gold, each mineral once."""
+    named = [m for mineral in title.minerals for m in (minerals if mineral == "gold" else (mineral,))]
+    return replace(title, minerals=tuple(dict.fromkeys(named)))
 
 
 def _room(box: Box, others: Sequence[Box], frame: Frame) -> Box:

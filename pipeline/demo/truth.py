@@ -1,6 +1,6 @@
 """What really happened in the simulated world, as GeoJSON features: mines, their stages and look-alikes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
 import numpy as np
@@ -8,17 +8,21 @@ import numpy as np
 from pipeline.demo.catalog import feature
 from pipeline.demo.frame import Frame
 from pipeline.demo.landscape import NEVER
-from pipeline.demo.lookalikes import LookAlike
+from pipeline.demo.lookalikes import FEW, LookAlike
 from pipeline.demo.mine import Mine
 from pipeline.demo.signatures import Cover
 
 PIXEL_HA = 0.01
-CLEARED = (Cover.SCAR, Cover.LOW_VEGETATION)
-BARE = (Cover.TAILINGS, Cover.OLD_MINE)
-PONDS = (Cover.SHALLOW_POND, Cover.POND)
+CLEARED = (Cover.SCAR, Cover.LATERITE, Cover.LOW_VEGETATION, Cover.GRASS)
+BARE = (
+    Cover.TAILINGS, Cover.OLD_MINE, Cover.PIT, Cover.SPOIL, Cover.FRESH_LATERITE, Cover.BENCH, Cover.ARID_PIT,
+    Cover.ARID_SPOIL, Cover.CUT_SLOPE,
+)  # fmt: skip
+PONDS = (Cover.SHALLOW_POND, Cover.POND, Cover.LEACH_POND)
 STAGES = {
-    Cover.SCAR: "clearing", Cover.TAILINGS: "tailings", Cover.OLD_MINE: "tailings", Cover.SHALLOW_POND: "pond",
-    Cover.POND: "pond", Cover.LOW_VEGETATION: "greening", Cover.REGROWTH: "greening",
+    Cover.SCAR: "clearing", Cover.LATERITE: "clearing",
+    **dict.fromkeys(BARE, "tailings"), **dict.fromkeys(PONDS, "pond"),
+    Cover.LOW_VEGETATION: "greening", Cover.GRASS: "greening", Cover.REGROWTH: "greening",
 }  # fmt: skip
 """Stage of mining that each cover of a mine belongs to; `greening` counts as `clearing_ha` while plants are low."""
 
@@ -41,6 +45,8 @@ def truth_features(
             "onset_on": _day(start, look.first_day),
             "area_ha": round(float(look.ground.sum()) * PIXEL_HA, 2),
         }
+        if look.kind not in FEW or look.finished_day is not None:
+            facts["finished_on"] = _day(start, look.finished_day)
         features.append(feature(frame.outline(look.top, look.left, look.ground), facts, name))
     return features
 
@@ -76,7 +82,7 @@ def stage_features(mines: Sequence[Mine], frame: Frame, start: date, days: int) 
     """
     features = []
     for mine in mines:
-        for stage, first, last, ground in _periods(mine, days):
+        for stage, first, last, ground in _periods(mine, days, STAGES):
             facts = {
                 "id": f"{mine.id}-{stage}-{first}-{last if last < NEVER else 'end'}",
                 "kind": "mining_stage",
@@ -90,7 +96,36 @@ def stage_features(mines: Sequence[Mine], frame: Frame, start: date, days: int) 
     return features
 
 
-def _periods(mine: Mine, days: int) -> Iterator[tuple[str, int, int, np.ndarray]]:
+def look_stage_features(
+    looks: Sequence[LookAlike], frame: Frame, start: date, days: int
+) -> list[dict[str, object]]:  # fmt: skip
+    """Return one feature (kind `lookalike_stage`) per look-alike, ground cover and period, as `stage_features` does.
+
+    Only kinds that are not in every world; `stage` is the name of the cover, and `look_id` that of the truth feature.
+    """
+    features = []
+    names = {cover: cover.name.lower() for cover in Cover}
+    for number, look in enumerate(looks, start=1):
+        if look.kind in FEW:
+            continue
+        for stage, first, last, ground in _periods(look, days, names):
+            facts = {
+                "id": f"L{number:02d}-{stage}-{first}-{last if last < NEVER else 'end'}",
+                "kind": "lookalike_stage",
+                "look_id": f"L{number:02d}",
+                "look_kind": look.kind,
+                "stage": stage,
+                "from_on": _day(start, first),
+                "until_on": _day(start, last if last < NEVER else None),
+                "area_ha": round(float(ground.sum()) * PIXEL_HA, 2),
+            }
+            features.append(feature(frame.outline(look.top, look.left, ground), facts, str(facts["id"])))
+    return features
+
+
+def _periods(
+    mine: Mine | LookAlike, days: int, stages: Mapping[Cover, str]
+) -> Iterator[tuple[str, int, int, np.ndarray]]:  # fmt: skip
     """Stage, first day, day after the last (NEVER past the world's end) and pixels of the mine that share them.
 
     A later event of the mine hides the earlier ones, so a cover lasts until the first day of any that follows it.
@@ -100,8 +135,8 @@ def _periods(mine: Mine, days: int) -> Iterator[tuple[str, int, int, np.ndarray]
     for number in range(len(mine.events) - 1, -1, -1):
         event = mine.events[number]
         begun = np.minimum(begun, np.maximum(event.day, 0))
-        stage = STAGES[event.cover]
-        if number and STAGES[mine.events[number - 1].cover] == stage:
+        stage = stages[event.cover]
+        if number and stages[mine.events[number - 1].cover] == stage:
             continue
         until = np.where(later < days, later, NEVER)
         lasts = (begun < until) & (begun < days)
