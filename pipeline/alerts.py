@@ -245,6 +245,12 @@ def _state(site: Site, activity: Activity) -> AlertState:
     return AlertState.CLOSED if activity is Activity.FINISHED else AlertState.CONFIRMED
 
 
+def _told_probability(site: Site, probability: float | None, model: SiteModel) -> float | None:
+    """The probability that the likely cause rests on: what is not confirmed is an alert only where it is clearly mining."""
+    is_weak = probability is not None and not site.is_confirmed and probability < model.named_from
+    return 0.0 if is_weak else probability
+
+
 def _detection(site: Site, pixels: PixelTable, context: AlertContext, outline_ha: float) -> dict[str, object]:
     """Properties that the pixels alone give."""
     activity = _activity(site, pixels, context.dormant_days)
@@ -263,7 +269,7 @@ def _detection(site: Site, pixels: PixelTable, context: AlertContext, outline_ha
     return {
         "state": str(_state(site, activity)),
         "activity": str(activity),
-        "likely_cause": likely_cause(features, probability, context.model),
+        "likely_cause": likely_cause(features, _told_probability(site, probability, context.model), context.model),
         "change_types": [n.removesuffix("_ha") for n, ha in hectares.items() if ha >= CHANGE_TYPE_HA],
         **hectares,
         "area_ha": round(outline_ha, 4),

@@ -146,11 +146,29 @@ def train(
     version: Annotated[str, typer.Option(help="Version of the new model, such as 0.2.0.")],
     name: Annotated[str, typer.Option(help="Name of the model.")] = "amazon-gold",
     models: Annotated[Path, typer.Option(help="Folder of models.")] = Path("models"),
+    worlds: Annotated[int, typer.Option(help="Simulated worlds of each landscape that it is measured on.", min=0)] = 1,
 ) -> None:
-    """Train a new model version on labelled chips, points and the simulated world, and write its card."""
+    """Train a new model version, measure it, and write it with its card; refused where it is worse than the one before."""
     from pipeline.flows import run_training
 
-    print(f"model {run_training(data.resolve(), models.resolve() / name / version)}")
+    print(f"model {run_training(data.resolve(), models.resolve() / name / version, worlds)}")
+
+
+@app.command()
+def evaluate(
+    data: Annotated[Path, typer.Option(help="Folder with chips.csv and chips.npz, or with mining_chips/.")],
+    model: Annotated[Optional[Path], typer.Option(help="Folder of a model; the newest by default.")] = None,  # noqa: UP045
+    out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("out/evaluation"),
+    worlds: Annotated[int, typer.Option(help="Simulated worlds of each landscape to walk; 0 for none.", min=0)] = 1,
+) -> None:
+    """Measure a model on labelled data and write a report with figures, each with its 95 % interval."""
+    from pipeline.evaluation.report import write_evaluation
+    from pipeline.io.models import default_model
+    from pipeline.training.evaluate import evaluate_model
+
+    evaluation = evaluate_model(model or default_model(), data.resolve(), worlds)
+    write_evaluation(evaluation, out.resolve())
+    print(f"{len(evaluation.sections)} sections; {out.resolve() / 'report.md'}")
 
 
 @app.command()

@@ -96,7 +96,7 @@ class SitesSection(_Section):
     mmu_ha: Annotated[float, Field(description="Minimum mapping unit.", ge=0.05, le=100)] = 0.3
     provisional_ha: Annotated[
         float, Field(description="Ground that a single look showed opens a provisional site from here on.", ge=0.05, le=100)
-    ] = 0.5
+    ] = 0.3
     join_gap_px: Annotated[int, Field(description="Ground this near belongs together.", ge=1, le=10)] = 2
     max_extent_m: Annotated[float, Field(description="Longest side of one site.", ge=100)] = 3000.0
 

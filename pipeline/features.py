@@ -23,9 +23,10 @@ GATE_NDVI_FALL = 0.12
 GATE_MNDWI_RISE = 0.12
 GATE_RED_RISE = 0.03
 HAZE_BLUE_RISE = 0.03
-SIGN_FALL, SPARSE_NDVI, STILL_THIN_NDVI = 0.15, 0.35, 0.45
+SIGN_FALL, SPARSE_NDVI, BARE_NDVI = 0.15, 0.35, 0.35
 """What counts as vegetation that fell. Of the chips read as new or grown mining a tenth grew over ground that was thin
-before (NDVI 0.35 to 0.5); asking for 0.5 before and a fall of 0.2 left most of those out."""
+before (NDVI 0.35 to 0.5); asking for 0.5 before and a fall of 0.2 left most of those out. What is left must be bare: a
+pasture in a drought falls as far and stays above."""
 ANOMALY_HALF, ANOMALY_STEP = 0.10, 0.023
 GATE_SPREADS = 2.5
 """The gate: a pixel that lost less vegetation, gained less water and brightened less than this did not change. Tuned on
@@ -92,14 +93,14 @@ def vegetation_anomaly(ndvi: np.ndarray, floor: np.ndarray) -> np.ndarray:
 def signs_of(features: np.ndarray) -> np.ndarray:
     """Return the two independent signs of n feature rows: uint8 (n,), bit 1 vegetation fell, bit 2 ground appeared.
 
-    Vegetation fell where NDVI is `SIGN_FALL` lower than expected on ground that had some and has little left: thin growth
-    over an old scar counts. Ground appeared means that bare soil, open water, turbidity or brightness rose. Confirmation
+    Vegetation fell where NDVI is `SIGN_FALL` lower than expected on ground that had some and is bare now: thin growth over an
+    old scar counts. Ground appeared means that bare soil, open water, turbidity or brightness rose. Confirmation
     needs both (GLAD and DIST-ALERT use one index and repeated looks; the second sign keeps leaf-off and thin haze out).
     """
     column = {name: features[:, i] for i, name in enumerate(FEATURE_ORDER)}
     with np.errstate(invalid="ignore"):
         fall, now = -column["change_ndvi"], column["current_ndvi"]
-        from_thin = (fall > SIGN_FALL) & (now + fall > SPARSE_NDVI) & (now < STILL_THIN_NDVI)
+        from_thin = (fall > SIGN_FALL) & (now + fall > SPARSE_NDVI) & (now < BARE_NDVI)
         from_dense = (fall > 0.2) & (now + fall > 0.5) & (now < 0.5)
         ground = (
             (column["change_bsi"] > 0.06)

@@ -34,7 +34,7 @@ N = len(SITE_FEATURES)
 
 def context(score: float = 5.0, **changes: object) -> AlertContext:
     """An area without titles, and a model that gives every site the same log-odds."""
-    model = SiteModel((0.0,) * N, (1.0,) * N, (0.0,) * N, score)
+    model = SiteModel((0.0,) * N, (1.0,) * N, (0.0,) * N, score, features=tuple(SITE_FEATURES))
     made = AlertContext(
         "tiny", f"EPSG:{EPSG}", model, "model/1", TitleIndex(()), (), AreaIndex(()), TenureRules(), {DAY: ("s2", "s1")}
     )

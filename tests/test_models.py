@@ -15,13 +15,20 @@ from pipeline.change import PixelClass, classify
 from pipeline.errors import ModelMismatchError
 from pipeline.features import FEATURE_ORDER
 from pipeline.io import models
-from pipeline.io.models import default_model, load_model, save_model
-from pipeline.sites import SITE_FEATURES, SiteModel
+from pipeline.io.models import default_model, load_model, models_folder, save_model
+from pipeline.linear import LinearModel
+from pipeline.pairs import PAIR_FEATURES
+from pipeline.provenance import sha256_of
+from pipeline.sites import SITE_FEATURES, SiteModel, mining_probability
 
 ROWS = np.random.default_rng(0).normal(size=(60, len(FEATURE_ORDER))).astype(np.float32)
 LABELS = np.where(ROWS[:, 0] > 0, PixelClass.BARE, PixelClass.STABLE).astype(int)
 SITE = SiteModel(
-    *(tuple(float(n + k) for n in range(len(SITE_FEATURES))) for k in (0, 1, 2)), intercept=0.5, slope=0.9, shift=-0.1
+    *(tuple(float(n + k) for n in range(len(SITE_FEATURES))) for k in (0, 1, 2)),
+    intercept=0.5,
+    slope=0.9,
+    shift=-0.1,
+    features=tuple(SITE_FEATURES),
 )
 
 
@@ -120,3 +127,28 @@ def test_the_same_training_gives_the_same_bytes_and_id(tmp_path: Path) -> None:
         stored.append((folder / "pixel.skops").read_bytes())
     assert stored[0] == stored[1]
     assert ids[0] == ids[1]
+
+
+@pytest.mark.parametrize("version", ["0.1.0", "0.2.0"])
+def test_an_older_version_weighs_the_features_that_it_knows(version: str) -> None:
+    model = load_model(models_folder() / "amazon-gold" / version)
+    features = np.arange(len(SITE_FEATURES), dtype=np.float64)
+    assert model.site.pick(features).tolist() == list(range(20))
+    assert model.pair is None
+    with_more = np.concatenate([features[:20], np.full(len(features) - 20, 99.0)])
+    assert mining_probability(with_more, model.site) == mining_probability(features, model.site)
+
+
+def test_a_pair_model_of_other_features_is_refused(tmp_path: Path, estimator: HistGradientBoostingClassifier) -> None:
+    count = len(PAIR_FEATURES)
+    pair = LinearModel((0.0,) * count, (1.0,) * count, (0.1,) * count, -0.5)
+    folder = tmp_path / "m" / "1.0.0"
+    save_model(folder, estimator, SITE, {}, pair)
+    assert load_model(folder).pair == pair
+    stored = json.loads((folder / "pair.json").read_text(encoding="utf-8"))
+    (folder / "pair.json").write_text(json.dumps({**stored, "features": stored["features"][::-1]}), encoding="utf-8")
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest["sha256"]["pair.json"] = sha256_of(folder / "pair.json")
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(ModelMismatchError, match="other features"):
+        load_model(folder)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 
@@ -13,19 +13,27 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
 from pipeline.change import PixelClass
+from pipeline.evaluation.document import Evaluation
+from pipeline.evaluation.report import report_markdown
 from pipeline.features import FEATURE_ORDER
 from pipeline.io.labels import Chips, LabelsMissingError, read_chips
 from pipeline.io.models import load_model, save_model
 from pipeline.provenance import digest
 from pipeline.scenes import BANDS
 from pipeline.sites import SITE_FEATURES
-from pipeline.training import TrainingData, train, train_model
+from pipeline.training import TrainingData, fitting, train_model
 from pipeline.training.card import model_card
 from pipeline.training.chip_sites import ChipSites, bodies, chip_pixels, confirmed_pixels
-from pipeline.training.release import SOURCES, ModelExistsError, release_model
+from pipeline.training.evaluate import held_out_sections
+from pipeline.training.fitting import WORLD_SHARE, weigh_worlds
+from pipeline.training.held_out import score_sites
+from pipeline.training.known import chip_digests
+from pipeline.training.release import ModelExistsError, release_model, version_before
 from pipeline.training.samples import Samples, pixel_labels, weights
-from pipeline.training.train import WORLD_SHARE, TrainingReport, reliability, weigh_worlds
-from pipeline.training.world_samples import SEEDS, Truth, World, look_labels, site_reading
+from pipeline.training.sources import SOURCES
+from pipeline.training.train import TrainingReport
+from pipeline.training.world_runs import measured_worlds
+from pipeline.training.world_samples import TRAINING_WORLDS, Truth, World, look_labels, site_reading
 
 FOREST = (0.03, 0.05, 0.03, 0.32, 0.15, 0.06)
 SPOIL = (0.09, 0.13, 0.18, 0.24, 0.34, 0.28)
@@ -36,8 +44,8 @@ CLOUD = (0.45, 0.45, 0.45, 0.50, 0.40, 0.30)
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
-def picture(ground: tuple[float, ...], side: int = 16) -> np.ndarray:
-    """A picture of one kind of ground: float32 (band, y, x)."""
+def picture(ground: tuple[float, ...], side: int = 24) -> np.ndarray:
+    """A picture of one kind of ground, large enough for a pair: float32 (band, y, x)."""
     return np.broadcast_to(np.array(ground, np.float32)[:, None, None], (len(BANDS), side, side)).copy()
 
 
@@ -73,11 +81,11 @@ def tiny_chips() -> Chips:
 
 
 def tiny_world(seed: int) -> World:
-    """A world of 32 x 16 pixels with a mine above and a farm clearing below."""
+    """A world of 48 x 24 pixels with a mine above and a farm clearing below."""
     before = np.concatenate([picture(FOREST)] * 2, axis=1)
     after = np.concatenate([with_patch(FOREST, SPOIL), with_patch(FOREST, FIELD)], axis=1)
-    owner = np.full((32, 16), -1, np.int16)
-    owner[4:12, 4:12], owner[20:28, 4:12] = 0, 1
+    owner = np.full((48, 24), -1, np.int16)
+    owner[4:12, 4:12], owner[28:36, 4:12] = 0, 1
     truth = Truth(owner, np.zeros(owner.shape, bool), ("mining_new", "farm_or_clearing"), (date(2020, 1, 1),) * 2)
     rows = np.zeros((4, len(FEATURE_ORDER)), np.float32)
     label = np.array([PixelClass.STABLE, PixelClass.BARE, PixelClass.CLOUD_RESIDUE, PixelClass.FARM_CLEARING])
@@ -104,7 +112,7 @@ def small_estimator(seed: int) -> HistGradientBoostingClassifier:
 def trained() -> Iterator[tuple[TrainingReport, TrainingReport]]:
     """Two trainings on the same inputs."""
     with pytest.MonkeyPatch.context() as patch, threadpool_limits(1):
-        patch.setattr(train, "pixel_estimator", small_estimator)
+        patch.setattr(fitting, "pixel_estimator", small_estimator)
         data = TrainingData(tiny_chips(), [], [tiny_world(1), tiny_world(2)])
         yield train_model(data, 5), train_model(data, 5)
 
@@ -160,12 +168,12 @@ def test_looks_are_labelled_inside_of_the_truth_and_veils_outside() -> None:
     assert (label[1] == PixelClass.CLOUD_RESIDUE).all()
     assert (label[2:4] == PixelClass.STABLE).all()
     assert (label[4:12, 4:12] == PixelClass.BARE).all()
-    assert (label[20:28, 4:12] == PixelClass.FARM_CLEARING).all()
+    assert (label[28:36, 4:12] == PixelClass.FARM_CLEARING).all()
 
 
 def test_nothing_is_learned_inside_of_the_truth_before_its_onset() -> None:
     world = tiny_world(1)
-    label = look_labels(world.before, world.before, date(2019, 6, 1), world.truth, np.ones((32, 16), bool))
+    label = look_labels(world.before, world.before, date(2019, 6, 1), world.truth, np.ones((48, 24), bool))
     assert (label[world.truth.owner >= 0] == -1).all()
 
 
@@ -188,22 +196,43 @@ def test_worlds_weigh_their_share_and_both_kinds_alike() -> None:
     assert worlds[0].weight.sum() == pytest.approx(worlds[1].weight.sum())
 
 
-def test_reliability_counts_every_forecast_once() -> None:
-    rows = reliability(np.array([False, True, True]), np.array([0.0, 0.95, 1.0]))
-    assert rows == [
-        {"forecast": 0.0, "observed": 0.0, "count": 1},
-        {"forecast": 0.975, "observed": 1.0, "count": 2},
-    ]
+def test_no_world_is_learned_from_that_is_shown_or_measured_on() -> None:
+    learned = {w.seed for w in TRAINING_WORLDS}
+    assert 7 not in learned
+    assert not learned & {w.seed for w in measured_worlds(9)}
 
 
-def test_the_demo_world_is_never_trained_on() -> None:
-    assert 7 not in SEEDS
+def test_the_digest_of_a_pair_follows_its_pixels_alone() -> None:
+    chips = tiny_chips()
+    first = chip_digests(chips)
+    assert len(set(first)) == len(first)
+    chips.after[3, 2, 5, 5] += 0.001
+    assert [a == b for a, b in zip(first, chip_digests(chips), strict=True)].count(False) == 1
+    assert chip_digests(chips.take(np.array([1, 0])))[0] == first[1]
+
+
+def test_a_site_is_calibrated_on_other_places_than_its_own(trained: tuple[TrainingReport, TrainingReport]) -> None:
+    held_out = trained[0].held_out
+    again, _, _ = score_sites(held_out.sites, held_out.world_sites)
+    assert np.array_equal(again, held_out.site_score)
+    flipped = held_out.sites.label.copy()
+    own = held_out.sites.block == held_out.sites.block[0]
+    flipped[own] = ~flipped[own]
+    changed, _, _ = score_sites(replace(held_out.sites, label=flipped), held_out.world_sites)
+    assert np.allclose(changed[own], again[own])
 
 
 def test_the_same_inputs_give_the_same_model(trained: tuple[TrainingReport, TrainingReport]) -> None:
     rows = np.random.default_rng(2).uniform(0.0, 0.5, (500, len(FEATURE_ORDER))).astype(np.float32)
     digests = {
-        digest([hashlib.sha256(r.estimator.predict_proba(rows).tobytes()).hexdigest(), asdict(r.site), r.figures])
+        digest(
+            [
+                hashlib.sha256(r.estimator.predict_proba(rows).tobytes()).hexdigest(),
+                asdict(r.site),
+                asdict(r.pair),
+                r.held_out.pair_score.tolist(),
+            ]
+        )
         for r in trained
     }
     assert len(digests) == 1
@@ -211,33 +240,33 @@ def test_the_same_inputs_give_the_same_model(trained: tuple[TrainingReport, Trai
 
 def test_a_trained_model_loads(trained: tuple[TrainingReport, TrainingReport], tmp_path: Path) -> None:
     folder = tmp_path / "tiny" / "1.0.0"
-    model_id = save_model(folder, trained[0].estimator, trained[0].site, {})
+    model_id = save_model(folder, trained[0].estimator, trained[0].site, {}, trained[0].pair)
     loaded = load_model(folder)
     assert loaded.id == model_id
+    assert loaded.pair == trained[0].pair
     assert loaded.site == trained[0].site
 
 
-def test_worlds_have_figures_of_their_own(trained: tuple[TrainingReport, TrainingReport]) -> None:
-    figures = json.loads(json.dumps(trained[0].figures))
-    assert set(figures) == {"pixel", "site", "chip_control_auc", "pixel_on_worlds", "site_on_worlds"}
-    assert figures["site"]["sites"] <= len(tiny_chips().reading)
-    assert set(figures["site_on_worlds"]["named_mining_by_reading"]) <= {"mining_new", "farm_or_clearing", "no_change"}
-
-
-def test_the_card_takes_its_figures_from_the_metrics(trained: tuple[TrainingReport, TrainingReport], tmp_path: Path) -> None:
+def test_the_card_quotes_the_evaluation(trained: tuple[TrainingReport, TrainingReport], tmp_path: Path) -> None:
     folder = tmp_path / "tiny" / "1.0.0"
-    thresholds = {"unclear_from": 0.45}
-    facts = {"sources": list(SOURCES), "seed": 5, "thresholds": thresholds}
-    model_id = save_model(folder, trained[0].estimator, trained[0].site, facts)
-    metrics = json.loads(json.dumps(trained[0].figures))
-    metrics["site"]["brier"] = 0.123456
-    card = model_card(model_id, json.loads((folder / "manifest.json").read_text(encoding="utf-8")), metrics)
-    assert card.count("0.123456") == 2
+    facts = {"sources": list(SOURCES), "seed": 5, "thresholds": {"unclear_from": 0.45}, "measured_on_real": ["humid_forest"]}
+    model_id = save_model(folder, trained[0].estimator, trained[0].site, facts, trained[0].pair)
+    evaluation = Evaluation({"model": model_id}, held_out_sections(tiny_chips(), trained[0].held_out))
+    card = model_card(model_id, json.loads((folder / "manifest.json").read_text(encoding="utf-8")), evaluation)
+    assert all(line in card for line in report_markdown(evaluation).splitlines() if line.startswith("|"))
     head = card.split("---\n")[1]
     facts = {key: json.loads(value) for key, value in (line.split(": ", 1) for line in head.splitlines()[:-1])}
     assert facts["feature_order"] == list(FEATURE_ORDER)
     assert facts["model_id"] == model_id
     assert [s["licence"] for s in facts["sources"]] == [s["licence"] for s in SOURCES]
+
+
+def test_the_version_before_is_the_newest_of_the_older_ones(tmp_path: Path) -> None:
+    for name in ("0.2.0", "0.10.0", "0.9.0", "draft"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "manifest.json").write_text("{}", encoding="utf-8")
+    assert version_before(tmp_path / "0.10.0") == tmp_path / "0.9.0"
+    assert version_before(tmp_path / "0.2.0") == tmp_path / "draft"
 
 
 def test_a_version_is_never_written_over(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def run_backfill(config: Path, start: date, to: date, *, has_pictures: bool = Tr
         return backfill(str(config.resolve()), start.isoformat(), to.isoformat(), has_pictures=has_pictures)
 
 
-def run_training(data: Path, folder: Path) -> str:
+def run_training(data: Path, folder: Path, worlds: int = 1) -> str:
     """Return the id of the model that the train flow made."""
     settle()
     from pipeline.flows.local_server import local_server  # noqa: PLC0415
@@ -79,7 +79,7 @@ def run_training(data: Path, folder: Path) -> str:
     with local_server():
         from pipeline.flows.nights import train  # noqa: PLC0415
 
-        return train(str(data), str(folder))
+        return train(str(data), str(folder), worlds)
 
 
 def serve_nightly(config: Path) -> None:

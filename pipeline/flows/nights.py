@@ -214,14 +214,14 @@ def backfill(config: str, start: str, to: str, *, has_pictures: bool = True) -> 
 
 
 @flow(name="train", log_prints=False)
-def train(data: str, folder: str) -> str:
+def train(data: str, folder: str, worlds: int = 1) -> str:
     """A new model version from labelled data; returns its id."""
-    return _train(data, folder)
+    return _train(data, folder, worlds)
 
 
 @task(retries=0, timeout_seconds=2 * HOURS_S)
-def _train(data: str, folder: str) -> str:
+def _train(data: str, folder: str, worlds: int) -> str:
     """Training itself."""
     from pipeline.training.release import release_model  # noqa: PLC0415
 
-    return release_model(Path(data), Path(folder))
+    return release_model(Path(data), Path(folder), worlds)

@@ -23,15 +23,19 @@ from pipeline.change import PixelClass, PixelEstimator
 from pipeline.errors import ModelMismatchError
 from pipeline.features import FEATURE_ORDER
 from pipeline.io.outputs import write_whole
+from pipeline.linear import LinearModel
+from pipeline.pairs import PAIR_FEATURES
 from pipeline.provenance import sha256_of
 from pipeline.sites import SITE_FEATURES, SiteModel
 
 LOG = logging.getLogger(__name__)
-ESTIMATOR_FILE, SITE_FILE, MANIFEST_FILE = "pixel.skops", "site.json", "manifest.json"
+ESTIMATOR_FILE, SITE_FILE, PAIR_FILE, MANIFEST_FILE = "pixel.skops", "site.json", "pair.json", "manifest.json"
 DEFAULT_NAME = "amazon-gold"
-LANDSCAPES = ("humid_forest", "dry_forest", "savanna")
-"""Landscapes for which a model may name a change mining. The labels are of humid forest; for dry forest and savanna the
-figures are not measured yet, and the card says so."""
+LANDSCAPES = ("humid_forest", "dry_forest", "savanna", "bare_hills", "leach_ponds")
+"""Landscapes for which a model may name a change mining. The real labels are of humid forest; all figures of the others are
+of simulated worlds, and run and card say so. On arid ground it names nothing."""
+MEASURED_ON_REAL = ("humid_forest",)
+"""Landscapes with figures on real pixels."""
 TRUSTED_PREFIXES = ("sklearn.", "numpy.", "scipy.")
 """Packages whose types an estimator may hold."""
 
@@ -63,6 +67,8 @@ class Model:
     estimator: PixelEstimator
     site: SiteModel
     manifest: Mapping[str, object]
+    pair: LinearModel | None = None
+    """Judges pairs of pictures; None in versions before 0.3.0."""
 
 
 def models_folder() -> Path:
@@ -95,22 +101,27 @@ def _version_key(folder: Path) -> Version:
         return Version("0.dev0")
 
 
-def save_model(folder: Path, estimator: object, site: SiteModel, facts: Mapping[str, object]) -> str:
+def save_model(
+    folder: Path, estimator: object, site: SiteModel, facts: Mapping[str, object], pair: LinearModel | None = None
+) -> str:
     """Write a model whole, manifest last; returns its id."""
     import sklearn  # noqa: PLC0415
     from skops.io import dumps  # noqa: PLC0415
 
     write_whole(folder / ESTIMATOR_FILE, stable_archive(dumps(estimator)))
     write_whole(folder / SITE_FILE, json.dumps(asdict(site), indent=1) + "\n")
+    if pair is not None:
+        write_whole(folder / PAIR_FILE, json.dumps({"features": list(PAIR_FEATURES), **asdict(pair)}) + "\n")
+    written = [name for name in (ESTIMATOR_FILE, SITE_FILE, PAIR_FILE) if (folder / name).exists()]
     manifest = {
         "name": folder.parent.name,
         "version": folder.name,
         "feature_order": list(FEATURE_ORDER),
-        "site_features": list(SITE_FEATURES),
+        "site_features": list(site.features),
         "landscapes": list(LANDSCAPES),
         "pixel_classes": [c.name.lower() for c in PixelClass],
         "sklearn_version": sklearn.__version__,
-        "sha256": {name: sha256_of(folder / name) for name in (ESTIMATOR_FILE, SITE_FILE)},
+        "sha256": {name: sha256_of(folder / name) for name in written},
         **facts,
     }
     write_whole(folder / MANIFEST_FILE, json.dumps(manifest, indent=1) + "\n")
@@ -189,8 +200,12 @@ def read_manifest(folder: Path) -> dict[str, object]:
             raise ModelMismatchError(
                 f"{folder / name}: found SHA-256 {found}, expected {expected} from {path}; restore the model"
             )
-    for key, expected in (("feature_order", list(FEATURE_ORDER)), ("site_features", list(SITE_FEATURES))):
-        if own[key] != expected:
+    site_fits = set(own["site_features"]) <= set(SITE_FEATURES)
+    for key, expected, fits in (
+        ("feature_order", list(FEATURE_ORDER), own["feature_order"] == list(FEATURE_ORDER)),
+        ("site_features", list(SITE_FEATURES), site_fits),
+    ):
+        if not fits:
             raise ModelMismatchError(
                 f"{path}: found {key} {own[key]}, expected {expected}; use the model of this version, or train again"
             )
@@ -213,8 +228,22 @@ def load_model(folder: Path) -> Model:
     digests: Any = manifest["sha256"]
     site: dict[str, Any] = json.loads((folder / SITE_FILE).read_text(encoding="utf-8"))
     plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in site.items()}
+    names: Any = manifest["site_features"]
+    plain["features"] = tuple(names)
     estimator = _estimator(folder / ESTIMATOR_FILE, digests[ESTIMATOR_FILE])
-    return Model(_model_id(manifest), estimator, SiteModel(**plain), manifest)
+    return Model(_model_id(manifest), estimator, SiteModel(**plain), manifest, _pair(folder) if PAIR_FILE in digests else None)
+
+
+def _pair(folder: Path) -> LinearModel:
+    """The model of pairs, checked against the features of this software."""
+    stored: dict[str, Any] = json.loads((folder / PAIR_FILE).read_text(encoding="utf-8"))
+    if tuple(stored.pop("features")) != PAIR_FEATURES:
+        raise ModelMismatchError(
+            f"{folder / PAIR_FILE}: found other features than the {len(PAIR_FEATURES)} of this version; use the model of this "
+            "version, or train again"
+        )
+    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
+    return LinearModel(**plain)
 
 
 @lru_cache(maxsize=4)

@@ -9,7 +9,7 @@ from pipeline.change import PixelClass
 from pipeline.indices import compute
 from pipeline.linear import LinearModel
 from pipeline.scenes import BANDS
-from pipeline.sites.pixels import PIXEL_HA, PixelTable, core, row_column
+from pipeline.sites.pixels import PIXEL_HA, ROW_SHIFT, PixelTable, core, row_column, within
 
 SITE_FEATURES: Mapping[str, str] = {
     "log_area": "size",
@@ -32,10 +32,19 @@ SITE_FEATURES: Mapping[str, str] = {
     "near_water": "water nearby before",
     "near_bare": "bare ground nearby before",
     "near_dense": "dense vegetation nearby before",
+    "elongation": "long and narrow shape",
+    "raggedness": "ragged outline",
+    "pond_share": "open water within",
+    "grain_red": "pattern of bright and dark from pixel to pixel",
+    "now_hue": "redness of the ground",
 }
 """Features of a site in the order of the model, each with the words in which it is named to an analyst."""
 
 WORDS_SHOWN = 4
+PIXEL_VARIANCE = 1.0 / 12.0
+"""Variance of places within a pixel, in square pixels: a row of pixels is not infinitely narrow."""
+WATER_NDVI = 0.05
+"""Between the chips' turbid ponds (NDVI -0.27, spread 0.14) and their spoil (0.20, spread 0.10)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,13 @@ class SiteModel(LinearModel):
     unclear_from: float = 0.45
     """Mining probabilities from here to `named_from` are called unclear: alerts, but not named mining."""
     named_from: float = 0.6
+    features: tuple[str, ...] = tuple(SITE_FEATURES)[:20]
+    """Features that it weighs, in its order; by default those of versions before 0.3.0."""
+
+    def pick(self, features: np.ndarray) -> np.ndarray:
+        """Return its own features of all of `SITE_FEATURES`: float64 (..., its features)."""
+        names = list(SITE_FEATURES)
+        return features[..., [names.index(name) for name in self.features]]
 
 
 def site_features(pixels: PixelTable) -> np.ndarray:
@@ -81,16 +97,45 @@ def site_features(pixels: PixelTable) -> np.ndarray:
         now["red"].std(),
         np.nan_to_num(compute("ndvi", before)).mean(),
         *near,
+        *_shape_of(pixels.key),
+        is_water(ndvi, mndwi).mean(),
+        _grain(pixels.key, now["red"]),
+        np.nan_to_num((now["red"] - now["blue"]) / (now["red"] + now["blue"])).mean(),
     ], dtype=np.float64)  # fmt: skip
 
 
-def mining_probability(features: np.ndarray, model: LinearModel) -> tuple[float, list[str]]:
+def _shape_of(keys: np.ndarray) -> tuple[float, float]:
+    """Log ratio of the variances along and across a pixel set, and its outline over that of a compact one of its size."""
+    row, column = row_column(keys)
+    variances = np.linalg.eigvalsh(np.cov(np.stack([row, column]).astype(np.float64), bias=True) + PIXEL_VARIANCE * np.eye(2))
+    open_sides = sum(int((within(keys + step, keys) < 0).sum()) for step in (1, -1, ROW_SHIFT, -ROW_SHIFT))
+    return float(np.log(variances[1] / variances[0])), open_sides / float(np.sqrt(len(keys)))
+
+
+def _grain(keys: np.ndarray, values: np.ndarray) -> float:
+    """Mean difference between pixels side by side; 0 where none are."""
+    beside = within(keys + 1, keys)
+    has = beside >= 0
+    return float(np.abs(values[has] - values[beside[has]]).mean()) if has.any() else 0.0
+
+
+def is_water(ndvi: np.ndarray, mndwi: np.ndarray) -> np.ndarray:
+    """Return which pixels are open water: bool, of the shape of both.
+
+    MNDWI > 0 with NDVI < 0.3 (Xu 2006, doi:10.1080/01431160600589179), or NDVI below `WATER_NDVI`, which no soil has but
+    turbid water does.
+    """
+    return np.asarray(((mndwi > 0.0) & (ndvi < 0.3)) | (ndvi < WATER_NDVI))
+
+
+def mining_probability(features: np.ndarray, model: SiteModel) -> tuple[float, list[str]]:
     """Return the calibrated probability that a site is mining, and its strongest terms in words, strongest first."""
-    parts = model.terms(features)
-    names = list(SITE_FEATURES.values())
+    own = model.pick(features)
+    parts = model.terms(own)
+    names = [SITE_FEATURES[name] for name in model.features]
     strongest = sorted(range(len(parts)), key=lambda i: (-abs(parts[i]), i))[:WORDS_SHOWN]
     words = [f"{names[i]} {'for' if parts[i] > 0 else 'against'} ({parts[i]:+.1f})" for i in strongest]
-    return float(model.probability(features)), words
+    return float(model.probability(own)), words
 
 
 def likely_cause(features: np.ndarray, probability: float | None, model: SiteModel) -> str:
@@ -109,12 +154,12 @@ def likely_cause(features: np.ndarray, probability: float | None, model: SiteMod
 def change_hectares(pixels: PixelTable) -> dict[str, float]:
     """Return the hectares of cleared, bare and water pixels of a site, by what each was last seen as.
 
-    Water: MNDWI > 0 with NDVI < 0.3 (Xu 2006, doi:10.1080/01431160600589179); bare: NDVI < 0.35 of what is left, the
-    bound that separates bare from low vegetation in the chips' signatures; the rest is cleared.
+    Water: see `is_water`; bare: NDVI < 0.35 of what is left, the bound that separates bare from low vegetation in the chips'
+    signatures; the rest is cleared.
     """
     now = dict(zip(BANDS, pixels.seen_as.T.astype(np.float32) * 1e-4, strict=True))
     ndvi, mndwi = np.nan_to_num(compute("ndvi", now)), np.nan_to_num(compute("mndwi", now))
-    water = (mndwi > 0.0) & (ndvi < 0.3)
+    water = is_water(ndvi, mndwi)
     bare = ~water & (ndvi < 0.35)
     counts = {"clearing_ha": ~water & ~bare, "tailings_ha": bare, "pond_ha": water}
     return {name: float(mask.sum()) * PIXEL_HA for name, mask in counts.items()}

@@ -39,9 +39,8 @@ class SiteRules:
 
     mmu_ha: float = 0.3
     """Minimum mapping unit: 0.5 ha is where published systems trust themselves, 0.2 ha where radar does."""
-    provisional_ha: float = 0.5
-    """Ground that one look showed, and none confirmed yet, opens a site from here on: where published systems trust
-    themselves. Patches that a cloud's rim leaves are mostly smaller."""
+    provisional_ha: float = 0.3
+    """Ground that one look showed, and none confirmed yet, opens a site from here on."""
     join_gap_px: int = 2
     """New ground this near to a site, or to other new ground, belongs to it."""
     max_extent_m: float = 3000.0
@@ -262,11 +261,12 @@ def _split(site: Site, area_id: str, day: date, rules: SiteRules) -> list[Site]:
 
 
 def _judged(site: Site, pixels: PixelTable, day: date, rules: SiteRules) -> Site:
-    """The site with its confirmation, or withdrawn where a provisional one has lost its body."""
+    """The site with its confirmation, or withdrawn where a provisional one has lost what was changed."""
     code = pixels.code[within(site.keys, pixels.key)]
     sure = site.keys[code >= PixelCode.CONFIRMED]
     confirmed_on = site.confirmed_on or (day if has_body(sure, rules) else None)
-    withdrawn = confirmed_on is None and len(site.keys) * PIXEL_HA < 0.5 * rules.mmu_ha
+    changed = site.keys[code != PixelCode.FINISHED]
+    withdrawn = confirmed_on is None and len(changed) * PIXEL_HA < 0.5 * rules.mmu_ha
     return replace(site, confirmed_on=confirmed_on, is_withdrawn=withdrawn)
 
 

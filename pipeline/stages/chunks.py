@@ -32,6 +32,8 @@ STRIP_LOOKS = 16_000_000
 LEAF_OFF_NDVI = 0.55
 """Where the NDVI that is still usual for the month is lower, leaf fall, drought or old bare ground hides a clearing: the
 look says nothing."""
+YEAR_DAYS = 365
+"""What must have been seen of a landscape with seasons: a dry forest that was seen green alone seems to be felled each year."""
 BELOW_FLOOR = 0.06
 """How far below the usual NDVI of the month a pixel must be to have changed."""
 UNWATCHED_PCT = 5.0
@@ -55,6 +57,8 @@ class ChunkWork:
     states: StateFolder
     reading: Reading = PLAIN
     """How scenes are read."""
+    has_seasons: bool = False
+    """Whether the landscape may lose its leaves: then nothing is watched before a year of it has been seen."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,7 @@ def _take_day(
     outcome = Outcome.REFERENCE if progress.reference is None else Outcome.MONITORED
     rows += [_ledger_row(work, s, day, cube, failed.get(s.id), outcome) for s in acquisition.scenes]
     if progress.reference is not None:
-        words = unwatched_words(watched_ground(progress.reference, work.chunk, day), work.chunk)
+        words = unwatched_words(watched_ground(progress.reference, work.chunk, day, has_seasons=work.has_seasons), work.chunk)
         rows[:] = [replace(r, reason=words) if r.solar_day == day and r.outcome is Outcome.MONITORED else r for r in rows]
     if cube is None:
         return progress, None
@@ -136,15 +140,16 @@ def _take_day(
     return replace(progress, state=state), changed_pixels(state, progress.reference, work.chunk)
 
 
-def watched_ground(reference: Reference, chunk: Chunk, day: date) -> np.ndarray:
+def watched_ground(reference: Reference, chunk: Chunk, day: date, *, has_seasons: bool = False) -> np.ndarray:
     """Return where a change could be seen on a day: bool (y, x).
 
     The past must be known, and the ground must usually be green in that month: a clearing of what is bare or leafless
-    anyway shows nothing.
+    anyway shows nothing. In a landscape with seasons the ground's own season must be known too.
     """
     with np.errstate(invalid="ignore"):
         is_bare_season = reference.ndvi_floor(day) < LEAF_OFF_NDVI
-    return reference.supports(day) & chunk.inside & ~is_bare_season
+    known = reference.supports(day) & (reference.is_seasonal | (not has_seasons))
+    return known & chunk.inside & ~is_bare_season
 
 
 def unwatched_words(watched: np.ndarray, chunk: Chunk) -> str:
@@ -165,7 +170,7 @@ def monitor_look(state: PixelState, reference: Reference, cube: xr.Dataset, day:
     floor = reference.ndvi_floor(day)
     with np.errstate(invalid="ignore"):
         is_usual = compute("ndvi", bands) >= floor - BELOW_FLOOR
-    watched = watched_ground(reference, work.chunk, day)
+    watched = watched_ground(reference, work.chunk, day, has_seasons=work.has_seasons)
     doubtful = doubtful_mask(cube[SCL].values[0], bands) & watched
     before, now = (dict(zip(BANDS, stack, strict=True)) for stack in (expected, current))
     clear = (cube["clear"].values[0] & ~haze(now, before) | (doubtful & (state.doubtful >= 1))) & watched
@@ -242,7 +247,8 @@ def _is_due(work: ChunkWork, progress: Progress, day: date) -> bool:
     rules: ReferenceSection = work.config.reference
     if work.reference_until is not None:
         return day > work.reference_until
-    if (day - work.acquisitions[0].solar_day).days < rules.min_days:
+    least_days = max(rules.min_days, YEAR_DAYS if work.has_seasons else 0)
+    if (day - work.acquisitions[0].solar_day).days < least_days:
         return False
     seen = (progress.count > 0) & work.chunk.inside  # ground outside of every scene is never seen: it must not hold up the rest
     enough = seen & (progress.count >= rules.min_looks)

@@ -1,5 +1,6 @@
-"""From labelled sources to a new model version: samples, folds by place, two models, their figures, the card."""
+"""From labelled sources to a new model version: samples, folds by place, three models, their figures, the card."""
 
-from pipeline.training.train import TrainingData, TrainingReport, train_model
+from pipeline.training.held_out import TrainingData
+from pipeline.training.train import TrainingReport, train_model
 
 __all__ = ["TrainingData", "TrainingReport", "train_model"]

@@ -15,9 +15,7 @@ from pipeline.sites import SITE_FEATURES, PixelTable, SiteRules, components, pix
 from pipeline.sites.tracking import has_body
 from pipeline.training.samples import MINING, READABLE, noisy
 
-FALSE_ALARM_WEIGHT = 2.0
-"""Weight of real sites that are no mining: they are few among the chips, and an agency sent out for nothing stops reading."""
-READING_WEIGHT = {"mining_static": 0.3, "felling": 0.15}
+READING_WEIGHT = {"mining_static": 0.3, "felling": 0.3}
 """Old scars may or may not have grown; the hundreds of felled sites are of one kind and one country."""
 SURE = {1: 0.4, 2: 0.8, 3: 1.0}
 """Weight of a reading by its confidence."""
@@ -148,6 +146,5 @@ def chip_sites(chips: Chips, estimator: PixelEstimator, rng: np.random.Generator
 
 
 def _trust(reading: str, confidence: int) -> float:
-    """Weight of a chip: guesses and old scars weigh less, false alarms more."""
-    scale = READING_WEIGHT.get(reading, 1.0)
-    return SURE[confidence] * scale * (1.0 if reading in MINING else FALSE_ALARM_WEIGHT)
+    """Weight of a chip by how sure its reading is and what it is."""
+    return SURE[confidence] * READING_WEIGHT.get(reading, 1.0)

@@ -9,6 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from pipeline.io.labels import Chips
 from pipeline.linear import LinearModel, standardised
 from pipeline.pairs import pair_features
+from pipeline.training.chip_sites import SURE
 from pipeline.training.samples import MINING, noisy
 
 REGULARISATION = 0.025
@@ -16,8 +17,6 @@ REGULARISATION = 0.025
 changes by 0.001 over that range."""
 REVERSED_WEIGHT = 0.3
 """Weight of a pair shown backwards, which is no new mining: it teaches change, not place."""
-SURE = {1: 0.4, 2: 0.8, 3: 1.0}
-"""Weight of a reading by its confidence."""
 FOLDS, ROUNDS = 8, 3
 SMALLEST_SCALE = 1e-6
 

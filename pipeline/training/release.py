@@ -1,58 +1,47 @@
-"""A new model version from labelled data: trained, measured, written with its card; never over an old version."""
+"""A new model version from labelled data: trained, measured, compared, written with its card; never over an old version."""
 
 import json
+import logging
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+from packaging.version import InvalidVersion, Version
 
 from pipeline.errors import ModelMismatchError
+from pipeline.evaluation.document import Evaluation
+from pipeline.evaluation.report import write_evaluation
 from pipeline.features import GATE_MNDWI_RISE, GATE_NDVI_FALL, GATE_RED_RISE
-from pipeline.io.labels import read_chips, read_point_table
-from pipeline.io.models import MANIFEST_FILE, save_model
+from pipeline.io.models import MANIFEST_FILE, MEASURED_ON_REAL, save_model
 from pipeline.io.outputs import write_whole
 from pipeline.monitor import MonitorRules
 from pipeline.training.card import model_card
-from pipeline.training.samples import point_samples
-from pipeline.training.train import TrainingData, train_model
-from pipeline.training.world_samples import SEEDS, SIZE_M, training_world
+from pipeline.training.evaluate import facts_of, held_out_sections, landscape_limits, point_sections, world_sections
+from pipeline.training.guard import Change, changes, figures_of, refuse_worse, stored_figures
+from pipeline.training.known import chip_digests
+from pipeline.training.sources import SEED, SOURCES, chips_of, read_training_data
+from pipeline.training.train import TrainingReport, train_model
 
-SEED = 20260101
-SOURCES: tuple[Mapping[str, str], ...] = (
-    {
-        "name": "mining_chips",
-        "from": "GitHub joelibaceta/sat-mining-detector@7db9892: 444 pairs of pictures, Amazon; readings by eye",
-        "licence": "no licence file: not redistributed",
-    },
-    {
-        "name": "rondonia_points",
-        "from": "GitHub albhasan/deforestation-sentinel2@2699a23: 964 points, Rondonia",
-        "licence": "MIT",
-    },
-    {
-        "name": "simulated_worlds",
-        "from": f"overburden, pipeline/demo: seeds {', '.join(map(str, SEEDS))}, {SIZE_M / 1000:.0f} km a side",
-        "licence": "Apache-2.0",
-    },
-)
+LOG = logging.getLogger(__name__)
 
 
 class ModelExistsError(ModelMismatchError):
     """The folder of a new model version holds one already."""
 
 
-def release_model(data: Path, folder: Path) -> str:
-    """Return the id of the model that was trained on the data and written to a new folder.
+def release_model(data: Path, folder: Path, worlds: int = 1) -> str:
+    """Return the id of the model that was trained on the data, measured, and written to a new folder.
 
     Parameters
     ----------
     data : Path
-        Folder with `mining_chips/` and `rondonia_points/`, see data/README.md.
+        Folder with `mining_chips/`, `bark_beetle/` and `rondonia_points/`, see data/README.md.
     folder : Path
         `<name>/<version>`.
+    worlds : int
+        Simulated worlds of each landscape that the walk is measured on; 0 for none.
 
     Raises
     ------
@@ -60,24 +49,69 @@ def release_model(data: Path, folder: Path) -> str:
         The labelled data is not in `data`.
     ModelExistsError
         The folder holds a version already.
+    ModelWorseError
+        It is worse than the version before in a guarded figure; nothing is written.
     """
     refuse_existing(folder)
     learned = read_training_data(data)
     report = train_model(learned, SEED)
+    LOG.info("trained; measuring")
+    with tempfile.TemporaryDirectory() as place:
+        draft = Path(place) / folder.parent.name / folder.name
+        known = sorted(chip_digests(learned.pictures))
+        model_id = save_model(draft, report.estimator, report.site, _facts(report, known), report.pair)
+        evaluation = _measured(data, draft, report, model_id, worlds)
+        found = changes(stored_figures(previous) if (previous := version_before(folder)) else {}, figures_of(evaluation))
+        refuse_worse(found, previous.name if previous else "none")
+        write_evaluation(evaluation, draft)
+        manifest = json.loads((draft / MANIFEST_FILE).read_text(encoding="utf-8"))
+        write_whole(draft / "card.md", model_card(model_id, manifest, evaluation))
+        write_whole(draft / "changes.md", _changes_text(folder, previous, found))
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(draft, folder)
+    return model_id
+
+
+def _measured(data: Path, draft: Path, report: TrainingReport, model_id: str, worlds: int) -> Evaluation:
+    """The evaluation of a model that was just trained."""
+    chips = chips_of(data)
+    sections = {**held_out_sections(chips, report.held_out), **point_sections(data)}
+    limits = Evaluation({}, {}, landscape_limits())
+    if worlds:
+        with tempfile.TemporaryDirectory() as work:
+            of_worlds, limits = world_sections(draft, Path(work), worlds)
+        sections |= of_worlds
+    facts = facts_of(model_id, {"chips": len(chips.reading), "chips known to the model": len(chips.reading)})
+    return Evaluation(facts, sections, limits.blind, limits.blind_tables)
+
+
+def _facts(report: TrainingReport, known: list[str]) -> Mapping[str, object]:
+    """What the manifest says beside the files."""
     thresholds = {
         "unclear_from": report.site.unclear_from,
         "named_mining_from": report.site.named_from,
         "gate": {"ndvi_fall": GATE_NDVI_FALL, "mndwi_rise": GATE_MNDWI_RISE, "red_rise": GATE_RED_RISE},
         "monitor": asdict(MonitorRules()),
     }
-    figures = dict(report.figures)
-    facts = {"sources": list(SOURCES), "seed": SEED, "thresholds": thresholds, "figures": headline(figures)}
-    model_id = save_model(folder, report.estimator, report.site, facts)
-    write_whole(folder / "metrics.json", json.dumps(figures, indent=1) + "\n")
-    manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    write_whole(folder / "card.md", model_card(model_id, manifest, metrics))
-    return model_id
+    return {
+        "sources": list(SOURCES), "seed": SEED, "thresholds": thresholds, "measured_on_real": list(MEASURED_ON_REAL),
+        "trained_on": known,
+    }  # fmt: skip
+
+
+def version_before(folder: Path) -> Path | None:
+    """Return the folder of the newest version below the one that a folder is named for; None where there is none."""
+    own = _version(folder.name)
+    older = [p for p in folder.parent.glob("*") if (p / MANIFEST_FILE).exists() and _version(p.name) < own]
+    return max(older, key=lambda p: _version(p.name), default=None)
+
+
+def _version(name: str) -> Version:
+    """A version as packages order them; a name that is none comes before all."""
+    try:
+        return Version(name)
+    except InvalidVersion:
+        return Version("0.dev0")
 
 
 def refuse_existing(folder: Path) -> None:
@@ -88,29 +122,17 @@ def refuse_existing(folder: Path) -> None:
     ModelExistsError
         It does.
     """
-    if (folder / MANIFEST_FILE).exists():
+    if folder.exists():
         raise ModelExistsError(
-            f"{folder}: found a model ({MANIFEST_FILE}), expected none; name a new version, or take the old one away yourself"
-        )
+            f"{folder}: found a folder, expected none; name a new version, or take the old one away yourself"
+        )  # fmt: skip
 
 
-def read_training_data(data: Path) -> TrainingData:
-    """Return the labelled chips and points of a folder, and the training worlds, which are built for the purpose.
-
-    Raises
-    ------
-    LabelsMissingError
-        The chips or the points are not there.
-    """
-    chips = read_chips(data / "mining_chips")
-    table = read_point_table(data / "rondonia_points" / "samples_long.parquet")
-    points = point_samples(table, np.random.default_rng(SEED))
-    with tempfile.TemporaryDirectory() as place:
-        worlds = [training_world(Path(place) / str(seed), seed) for seed in SEEDS]
-    return TrainingData(chips, [points], worlds)
-
-
-def headline(figures: Mapping[str, Any]) -> dict[str, float]:
-    """Return the few figures that the manifest repeats; all are in `metrics.json`."""
-    site = figures["site"]
-    return {key: site[key] for key in ("auc", "brier", "mining_named_mining", "other_named_mining")}
+def _changes_text(folder: Path, previous: Path | None, found: tuple[Change, ...]) -> str:
+    """What changed against the version before."""
+    against = previous.name if previous else "no version before"
+    head = [f"# {folder.parent.name} {folder.name} against {against}", ""]
+    return (
+        "\n".join([*head, "Guarded figures; a release is refused where one is worse.", "", *(f"- {c.line}" for c in found)])
+        + "\n"
+    )

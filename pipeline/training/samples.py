@@ -92,6 +92,8 @@ def pixel_labels(before: np.ndarray, after: np.ndarray, reading: str) -> np.ndar
         label[fell] = PixelClass.BURN
     if reading == "felling":
         label[fell] = PixelClass.FARM_CLEARING
+    if reading == "quarry":
+        label[fell] = -1  # dug ground is dug ground: only its surroundings tell a quarry from a mine
     if reading == "no_change":
         label[fell] = -1
     label[cloud] = PixelClass.CLOUD_RESIDUE

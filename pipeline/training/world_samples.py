@@ -35,8 +35,26 @@ from pipeline.sites.pixels import row_column
 from pipeline.training.chip_sites import ChipSites, bodies, confirmed_pixels
 from pipeline.training.samples import MINING, Samples, join, pick, pixel_labels, unchanged
 
-SEEDS = (101, 102, 103)
-"""Seeds of the training worlds; the demo's seed is never among them."""
+
+@dataclass(frozen=True, slots=True)
+class WorldKind:
+    """A simulated world to learn from or to measure on."""
+
+    seed: int
+    landscape: str = "humid_forest"
+    lookalikes: str = "all"
+
+    @property
+    def name(self) -> str:
+        """Landscape and seed."""
+        return f"{self.landscape}-{self.seed}"
+
+
+TRAINING_WORLDS = (
+    WorldKind(101, lookalikes="few"), WorldKind(102), WorldKind(103), WorldKind(104, "dry_forest"), WorldKind(105, "savanna"),
+    WorldKind(106, "leach_ponds"), WorldKind(107, "bare_hills"), WorldKind(108, "savanna"), WorldKind(109, "dry_forest"),
+)  # fmt: skip
+"""Worlds that a model learns from; the demo's seed, and those that are measured on, are never among them."""
 SIZE_M = 4000.0
 START = date(2019, 2, 1)
 REFERENCE_DAYS = 425
@@ -55,10 +73,18 @@ SHADOW_NIR = 0.65
 READINGS = {
     "mining": "mining_new",
     "farm_clearing": "farm_or_clearing",
+    "shifting_cultivation": "farm_or_clearing",
+    "logging": "felling",
     "road": "built",
+    "settlement": "built",
     "burn": "burn",
     "river_bar": "river",
     "seasonal_water": "river",
+    "oxbow": "river",
+    "reservoir": "reservoir",
+    "aquaculture": "aquaculture",
+    "landslide": "landslide",
+    "quarry": "quarry",
 }
 """Reading of the ground inside each kind of truth."""
 NO_READING = "no_change"
@@ -91,6 +117,7 @@ class World:
     truth: Truth
     samples: Samples
     """Pixels of single looks; their block is the world."""
+    name: str = ""
 
 
 def read_truth(path: Path, box: GeoBox) -> Truth:
@@ -192,7 +219,7 @@ def _spread_over(count: int, wanted: int) -> list[int]:
     return sorted({round(x) for x in np.linspace(0, count - 1, min(wanted, count))})
 
 
-def read_world(paths: WorldPaths, seed: int) -> World:
+def read_world(paths: WorldPaths, seed: int, name: str = "") -> World:
     """Return what there is to learn from a world on disk.
 
     Raises
@@ -217,17 +244,20 @@ def read_world(paths: WorldPaths, seed: int) -> World:
     truth = read_truth(paths.truth, box)
     known = _Past(reference, truth, unchanged(before, after), box)
     rng = np.random.default_rng([seed, 1])
-    block = f"world-{seed}"
+    block = name or f"world-{seed}"
     found = [s for a in late if (s := _date_samples(a, known, rng, block)) is not None]
     samples = join([found[i] for i in _spread_over(len(found), LATER_DATES)])
     ends = [max(STAGE_LOOKS, round(share * len(late))) for share in STAGES]
     stages = tuple(_stage_looks(late[end - STAGE_LOOKS : end], known) for end in ends)
-    return World(seed, before, stages, truth, samples)
+    return World(seed, before, stages, truth, samples, block)
 
 
-def training_world(folder: Path, seed: int, size_m: float = SIZE_M) -> World:
+def training_world(folder: Path, kind: WorldKind, size_m: float = SIZE_M) -> World:
     """Return a world that is built under `folder` for the purpose."""
-    return read_world(build_world(folder, seed=seed, size_m=size_m, start=START), seed)
+    paths = build_world(
+        folder, seed=kind.seed, size_m=size_m, start=START, landscape=kind.landscape, lookalikes=kind.lookalikes
+    )
+    return read_world(paths, kind.seed, kind.name)
 
 
 def site_reading(pixels: PixelTable, truth: Truth) -> str:
@@ -243,7 +273,7 @@ def world_sites(world: World, estimator: PixelEstimator) -> ChipSites:
     tables = [confirmed_pixels(world.before, looks, estimator) for looks in world.stages]
     found = [body for pixels in tables if pixels is not None for body in bodies(pixels)]
     reading = [site_reading(body, world.truth) for body in found]
-    name = f"world-{world.seed}"
+    name = world.name or f"world-{world.seed}"
     return ChipSites(
         features=np.array([site_features(body) for body in found]).reshape(len(found), len(SITE_FEATURES)),
         label=np.isin(reading, MINING),

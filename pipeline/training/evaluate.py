@@ -1,0 +1,132 @@
+"""`overburden evaluate`: everything that can be measured of a model on labelled data, as one document.
+
+A picture that the model learned from is judged by models that did not see its place; any other by the model as released.
+"""
+
+import logging
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.errors import ModelMismatchError
+from pipeline.evaluation.blind import blind_spots
+from pipeline.evaluation.document import Evaluation, Section
+from pipeline.evaluation.world_sections import missed_table, score_worlds, world_section
+from pipeline.io.labels import Chips, read_point_table
+from pipeline.io.models import LANDSCAPES, MEASURED_ON_REAL, Model, load_model
+from pipeline.pairs import pair_features
+from pipeline.training.chip_sites import chip_sites
+from pipeline.training.held_out import HeldOut, hold_out, judge_pixels
+from pipeline.training.known import chip_digests
+from pipeline.training.points import evaluate_points
+from pipeline.training.samples import chip_samples
+from pipeline.training.sections import pair_section, pixel_section, point_section, site_section, world_site_section
+from pipeline.training.sources import POINTS, SEED, chips_of, read_training_data
+from pipeline.training.world_runs import measured_worlds, run_worlds
+
+LOG = logging.getLogger(__name__)
+HELD_OUT = "Each chip is judged by models that saw no chip of its block of 2 degrees."
+AS_RELEASED = "The model as released, which has seen none of these chips."
+
+
+def held_out_sections(chips: Chips, held_out: HeldOut) -> dict[str, Section]:
+    """Return the sections of what models said of ground that they did not see."""
+    sections = {
+        "pairs": pair_section(chips, held_out.pair_score, HELD_OUT),
+        "sites": site_section(held_out.sites, held_out.site_score, HELD_OUT),
+        "pixels": pixel_section(held_out.pixels, "pixels", "Pixels of real pictures"),
+    }
+    if held_out.world_sites:
+        sections["world_sites"] = world_site_section(held_out.world_sites, held_out.world_score)
+    return sections
+
+
+def unseen_sections(chips: Chips, model: Model) -> dict[str, Section]:
+    """Return the sections of chips that a model has not seen.
+
+    Raises
+    ------
+    ModelMismatchError
+        The model judges no pairs.
+    """
+    if model.pair is None:
+        raise ModelMismatchError(f"{model.id}: found no model of pairs, expected one; versions from 0.3.0 have it")
+    rows = np.array([pair_features(b, a) for b, a in zip(chips.before, chips.after, strict=True)])
+    sites = chip_sites(chips, model.estimator, np.random.default_rng([SEED, 2]))
+    pixels = judge_pixels(chip_samples(chips, np.random.default_rng([SEED, 1])), model.estimator)
+    return {
+        "pairs": pair_section(chips, model.pair.probability(rows), AS_RELEASED),
+        "sites": site_section(sites, model.site.probability(sites.features), AS_RELEASED),
+        "pixels": pixel_section(pixels, "pixels", "Pixels of real pictures"),
+    }
+
+
+def point_sections(data: Path) -> dict[str, Section]:
+    """Return the section of labelled points, where the folder has them."""
+    path = data / POINTS
+    return {"points": point_section(evaluate_points(read_point_table(path), SEED))} if path.exists() else {}
+
+
+def world_sections(model: Path, work: Path, count: int) -> tuple[dict[str, Section], Evaluation]:
+    """Return the section of each landscape, and what was missed there in a document without sections."""
+    pooled = score_worlds(run_worlds(measured_worlds(count), model, work))
+    sections = {f"world_{score.landscape}": world_section(score) for score in pooled}
+    return sections, Evaluation({}, {}, landscape_limits(), (missed_table(pooled),) if pooled else ())
+
+
+def landscape_limits() -> tuple[str, ...]:
+    """Return where the method cannot see, and of which landscapes nothing real was measured."""
+    simulated = [name.replace("_", " ") for name in LANDSCAPES if name not in MEASURED_ON_REAL]
+    return (
+        *blind_spots(),
+        f"Of {', '.join(simulated)} every figure is of simulated worlds: nothing was measured on real ground there.",
+        "On arid ground a pit looks like its surroundings: the model names nothing there, and the section shows what is found.",
+    )
+
+
+def facts_of(model_id: str, extra: Mapping[str, str | int | float]) -> dict[str, str | int | float]:
+    """Return what an evaluation is of."""
+    return {"model": model_id, "seed": SEED, **extra}
+
+
+def evaluate_model(folder: Path, data: Path, worlds: int) -> Evaluation:
+    """Return what can be measured of a model on the labelled data of a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the model.
+    data : Path
+        Holds `chips.csv` and `chips.npz`, or a folder `mining_chips` with them; points and felled forest are used where
+        they are beside it.
+    worlds : int
+        Simulated worlds of each landscape that the whole walk is run on; 0 for none.
+
+    Raises
+    ------
+    LabelsMissingError
+        There are no chips.
+    ModelMismatchError
+        The model does not fit this software, or judges no pairs.
+    """
+    model, chips = load_model(folder), chips_of(data)
+    known = np.isin(chip_digests(chips), np.array(model.manifest.get("trained_on", []), dtype=str))
+    LOG.info("%d chips, %d of them known to %s", len(known), known.sum(), model.id)
+    sections: dict[str, Section] = {}
+    if known.all():
+        learned = read_training_data(data)
+        sections |= held_out_sections(learned.chips, hold_out(learned, SEED))
+    else:
+        sections |= unseen_sections(chips.take(~known), model)
+    sections |= point_sections(data)
+    limits = Evaluation({}, {}, landscape_limits())
+    if worlds:
+        with tempfile.TemporaryDirectory() as work:
+            of_worlds, limits = world_sections(folder, Path(work), worlds)
+        sections |= of_worlds
+    facts = facts_of(model.id, {"chips": len(known), "chips known to the model": int(known.sum())})
+    if known.any() and not known.all():
+        facts["chips left out, known to the model"] = int(known.sum())
+    return Evaluation(facts, sections, limits.blind, limits.blind_tables)

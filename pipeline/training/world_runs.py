@@ -1,0 +1,39 @@
+"""Whole runs on simulated worlds of each landscape, against their exact truth."""
+
+import logging
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+from pipeline.config import RunConfig
+from pipeline.demo.landscapes import LANDSCAPES
+from pipeline.demo.world import build_world
+from pipeline.stages import AoiRequest, run_aoi
+from pipeline.training.world_samples import SIZE_M, WorldKind
+
+LOG = logging.getLogger(__name__)
+FIRST_SEED = 501
+"""Seeds of the worlds that are measured on: no model learns from them."""
+START = date(2021, 1, 1)
+
+
+def measured_worlds(count: int) -> tuple[WorldKind, ...]:
+    """Return the worlds that are measured on: `count` of each landscape, with all look-alikes."""
+    return tuple(WorldKind(FIRST_SEED + 10 * k + n, name) for k, name in enumerate(LANDSCAPES) for n in range(count))
+
+
+def run_worlds(kinds: tuple[WorldKind, ...], model: Path, work: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield the folder of each world and that of the run on it: the walk as a nightly run takes it, without titles."""
+    for kind in kinds:
+        world, out = work / "worlds" / kind.name, work / "runs" / kind.name
+        paths = build_world(
+            world, seed=kind.seed, size_m=SIZE_M, start=START, landscape=kind.landscape, lookalikes=kind.lookalikes
+        )
+        document = {
+            "areas": [{"aoi": str(paths.aoi), "catalog": str(paths.catalog)}],
+            "out": str(out), "model": str(model), "delivery": {"has_evidence": False, "has_map": False},
+        }  # fmt: skip
+        config = RunConfig.model_validate(document)
+        run_aoi(AoiRequest(config.areas[0], config, out, str(out / "store.sqlite"), None))
+        LOG.info("%s: walked", kind.name)
+        yield world, out
