@@ -153,11 +153,19 @@ def _ndvi_floor(ndvi: np.ndarray, flat: np.ndarray, month: np.ndarray, seasonal:
 
 
 def _without_gaps(floor: np.ndarray) -> np.ndarray:
-    """The floors uint8 (12, n), with the lowest one in the months that clouds hid where the ground is green all year."""
+    """The floors uint8 (12, n), with months that clouds hid filled where their neighbours or the whole year tell them.
+
+    On ground that is green all year by the lowest floor; else one or two months between known ones by the lower of these.
+    """
     known = floor != FLOOR_UNKNOWN
     lowest = floor.min(axis=0)
     is_evergreen = (known.sum(axis=0) >= EVERGREEN_MONTHS) & (lowest >= EVERGREEN_NDVI * FLOOR_STEPS)
-    return np.where(known | ~is_evergreen, floor, lowest)
+    filled = np.where(known | ~is_evergreen, floor, lowest)
+    for before, after in ((1, -1), (1, -2), (2, -1)):
+        earlier, later = (np.roll(floor, step, axis=0) for step in (before, after))
+        is_between = (filled == FLOOR_UNKNOWN) & (earlier != FLOOR_UNKNOWN) & (later != FLOOR_UNKNOWN)
+        filled = np.where(is_between, np.minimum(earlier, later), filled)
+    return filled
 
 
 def neighbourhood(level: np.ndarray, known: np.ndarray) -> np.ndarray:

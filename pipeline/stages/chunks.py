@@ -30,8 +30,14 @@ LOG = logging.getLogger(__name__)
 STRIP_LOOKS = 16_000_000
 """Pixels times dates that are in memory at once when the reference is fitted, of 26 bytes each (six bands, class, mask)."""
 LEAF_OFF_NDVI = 0.55
-"""Where the NDVI that is still usual for the month is lower, leaf fall, drought or old bare ground hides a clearing: the
-look says nothing."""
+"""Where the NDVI that is still usual for the month is lower, leaf fall, snow or old bare ground hides a clearing: the look
+says nothing."""
+DRY_SEASON_NDVI = 0.35
+"""The same where the dry season leaves grass and twigs: dug ground (NDVI about 0.2) still stands out against them."""
+EVERGREEN = ("humid_forest", "leach_ponds")
+"""Landscapes that keep their leaves."""
+DRY_SEASON = ("dry_forest", "savanna", "bare_hills")
+"""Landscapes whose dry season leaves grass and twigs."""
 YEAR_DAYS = 365
 """What must have been seen of a landscape with seasons: a dry forest that was seen green alone seems to be felled each year."""
 BELOW_FLOOR = 0.06
@@ -59,6 +65,8 @@ class ChunkWork:
     """How scenes are read."""
     has_seasons: bool = False
     """Whether the landscape may lose its leaves: then nothing is watched before a year of it has been seen."""
+    least_ndvi: float = LEAF_OFF_NDVI
+    """NDVI that must be usual for the month where a change is to be seen."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,11 @@ class Progress:
     state: PixelState | None
     reference: Reference | None
     reference_on: date | None
+
+
+def seasons_of(landscape: object) -> tuple[bool, float]:
+    """Return whether a landscape may lose its leaves, and the least usual NDVI there; None is taken for evergreen."""
+    return landscape not in {None, *EVERGREEN}, DRY_SEASON_NDVI if landscape in DRY_SEASON else LEAF_OFF_NDVI
 
 
 def update_chunk(work: ChunkWork) -> int:
@@ -130,7 +143,7 @@ def _take_day(
     outcome = Outcome.REFERENCE if progress.reference is None else Outcome.MONITORED
     rows += [_ledger_row(work, s, day, cube, failed.get(s.id), outcome) for s in acquisition.scenes]
     if progress.reference is not None:
-        words = unwatched_words(watched_ground(progress.reference, work.chunk, day, has_seasons=work.has_seasons), work.chunk)
+        words = unwatched_words(_watched(work, progress.reference, day), work.chunk)
         rows[:] = [replace(r, reason=words) if r.solar_day == day and r.outcome is Outcome.MONITORED else r for r in rows]
     if cube is None:
         return progress, None
@@ -140,16 +153,23 @@ def _take_day(
     return replace(progress, state=state), changed_pixels(state, progress.reference, work.chunk)
 
 
-def watched_ground(reference: Reference, chunk: Chunk, day: date, *, has_seasons: bool = False) -> np.ndarray:
+def watched_ground(
+    reference: Reference, chunk: Chunk, day: date, *, has_seasons: bool = False, least_ndvi: float = LEAF_OFF_NDVI
+) -> np.ndarray:
     """Return where a change could be seen on a day: bool (y, x).
 
     The past must be known, and the ground must usually be green in that month: a clearing of what is bare or leafless
     anyway shows nothing. In a landscape with seasons the ground's own season must be known too.
     """
     with np.errstate(invalid="ignore"):
-        is_bare_season = reference.ndvi_floor(day) < LEAF_OFF_NDVI
+        is_bare_season = reference.ndvi_floor(day) < least_ndvi
     known = reference.supports(day) & (reference.is_seasonal | (not has_seasons))
     return known & chunk.inside & ~is_bare_season
+
+
+def _watched(work: ChunkWork, reference: Reference, day: date) -> np.ndarray:
+    """`watched_ground` by the rules of the area's landscape."""
+    return watched_ground(reference, work.chunk, day, has_seasons=work.has_seasons, least_ndvi=work.least_ndvi)
 
 
 def unwatched_words(watched: np.ndarray, chunk: Chunk) -> str:
@@ -170,7 +190,7 @@ def monitor_look(state: PixelState, reference: Reference, cube: xr.Dataset, day:
     floor = reference.ndvi_floor(day)
     with np.errstate(invalid="ignore"):
         is_usual = compute("ndvi", bands) >= floor - BELOW_FLOOR
-    watched = watched_ground(reference, work.chunk, day, has_seasons=work.has_seasons)
+    watched = _watched(work, reference, day)
     doubtful = doubtful_mask(cube[SCL].values[0], bands) & watched
     before, now = (dict(zip(BANDS, stack, strict=True)) for stack in (expected, current))
     clear = (cube["clear"].values[0] & ~haze(now, before) | (doubtful & (state.doubtful >= 1))) & watched

@@ -33,15 +33,13 @@ from pipeline.ledger import LedgerRow, Outcome
 from pipeline.provenance import digest
 from pipeline.scenes import Acquisition, Scene, Superseded, choose_scenes
 from pipeline.sites import SiteRules
-from pipeline.stages.chunks import ChunkWork, update_chunk
+from pipeline.stages.chunks import ChunkWork, seasons_of, update_chunk
 from pipeline.stages.publish import Publication, publish
 from pipeline.stages.scenes import Search, fetch, item_rows, localised, search
 from pipeline.stages.sites import SiteWork, update_sites
 from pipeline.tenure import AreaIndex, ProtectedArea, Snapshot, TenureRules, Title, TitleIndex, boundary_dates
 
 LOG = logging.getLogger(__name__)
-EVERGREEN = ("humid_forest", "leach_ponds")
-"""Landscapes that keep their leaves."""
 BEYOND_SHARE = 0.01
 """Share of an area outside of every scene from which the run says so."""
 
@@ -191,7 +189,7 @@ def chunk_work(walk: Walk, chunk: Chunk) -> ChunkWork:
     """Return the work on one chunk."""
     return ChunkWork(
         walk.state, chunk, walk.acquisitions, walk.request.config, walk.request.section.reference_until,
-        walk.model.estimator, walk.store, walk.states, _reading(walk), _has_seasons(walk.area),
+        walk.model.estimator, walk.store, walk.states, _reading(walk), *seasons_of(walk.area.properties.get("landscape")),
     )  # fmt: skip
 
 
@@ -244,11 +242,6 @@ def site_work(walk: Walk) -> SiteWork:
         ),
         extra_days=partial(_title_days, walk),
     )
-
-
-def _has_seasons(area: Area) -> bool:
-    """Whether the landscape of an area may lose its leaves; an area that does not say its own is taken for evergreen."""
-    return area.properties.get("landscape") not in {None, *EVERGREEN}
 
 
 def _is_known_landscape(walk: Walk) -> bool:
