@@ -9,9 +9,9 @@ import pytest
 
 from pipeline.delivery.report import MOST_CHUNKS, unwatched_lines
 from pipeline.ledger import LedgerRow, Outcome
-from pipeline.reference import FLOOR_UNKNOWN, Reference
+from pipeline.reference import FLOOR_UNKNOWN, Reference, _without_gaps
 from pipeline.scenes import BANDS
-from pipeline.stages.chunks import unwatched_words, watched_ground
+from pipeline.stages.chunks import seasons_of, unwatched_words, watched_ground
 
 SHAPE = (10, 10)
 CHUNK = SimpleNamespace(id="r0c0", inside=np.ones(SHAPE, bool))
@@ -58,3 +58,33 @@ def test_the_report_tells_of_the_last_look_at_each_chunk() -> None:
     many = [replace(ROW, chunk_id=f"r0c{n:02d}", reason="all") for n in range(MOST_CHUNKS + 3)]
     assert len(unwatched_lines(many)) == MOST_CHUNKS + 1
     assert "3 more chunks" in unwatched_lines(many)[-1]
+
+
+def test_a_landscape_with_seasons_is_watched_where_its_own_season_is_known() -> None:
+    past = reference()
+    past.is_seasonal[5:] = False
+    assert watched_ground(past, CHUNK, JUNE, has_seasons=False)[2:5].all()
+    assert not watched_ground(past, CHUNK, JUNE, has_seasons=True)[5:].any()
+
+
+def test_dry_season_ground_is_watched_in_dry_landscapes_alone() -> None:
+    past = reference(floor=84)  # NDVI 0.42: leafless trees, dry grass
+    assert not watched_ground(past, CHUNK, JUNE).any()
+    seasons, least = seasons_of("dry_forest")
+    assert watched_ground(past, CHUNK, JUNE, has_seasons=seasons, least_ndvi=least)[2:].all()
+    assert seasons_of("humid_forest") == seasons_of(None) == (False, 0.55)
+    assert seasons_of("temperate_forest") == (True, 0.55)
+
+
+@pytest.mark.parametrize(
+    ("months", "filled"),
+    [
+        ([150, 140, FLOOR_UNKNOWN, 120] + [100] * 8, 120),
+        ([150, 140, FLOOR_UNKNOWN, FLOOR_UNKNOWN] + [100] * 8, 100),
+        ([150, 140, FLOOR_UNKNOWN, FLOOR_UNKNOWN, FLOOR_UNKNOWN] + [100] * 7, FLOOR_UNKNOWN),
+    ],
+)
+def test_one_or_two_hidden_months_take_the_lower_of_their_neighbours(months: list[int], filled: int) -> None:
+    floor = _without_gaps(np.array(months, np.uint8)[:, None])
+    assert floor[2, 0] == filled
+    assert (floor[:2, 0] == months[:2]).all()
