@@ -22,8 +22,8 @@ from sklearn.model_selection import GroupKFold
 from pipeline.config import RunConfig
 from pipeline.io.models import save_model
 from pipeline.stages import AoiRequest, run_aoi
-from pipeline.training.release import SEED, read_training_data
-from pipeline.training.train import TrainingData, train_model
+from pipeline.training import TrainingData, train_model
+from pipeline.training.sources import SEED, read_training_data
 
 FOLDS = 3
 RESULTS = Path(__file__).parent / "results" / "held_out_replay.json"
