@@ -56,7 +56,7 @@ def as_it_is(_look: int, _reflectance: np.ndarray, _scl: np.ndarray) -> None:
     """No fault of the product."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Place:
     """A square of ground, what becomes of it, and what lies between it and the eye."""
 
@@ -84,7 +84,7 @@ class Place:
         return cover
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Outcome:
     """What the walk made of a place."""
 
@@ -92,8 +92,6 @@ class Outcome:
     """Properties of every site on every look."""
     state: PixelState
     reference: Reference
-    cubes: tuple[xr.Dataset, ...]
-    """Of each look."""
 
     @property
     def causes(self) -> set[str]:
@@ -125,33 +123,61 @@ def the_chunk() -> Chunk:
     return Chunk("place", geobox, box(LEFT, TOP - reach, LEFT + reach, TOP))
 
 
-def paint(place: Place, seed: int = 5) -> tuple[xr.Dataset, tuple[xr.Dataset, ...]]:
-    """The cube of the past, and one of each look."""
-    rng = np.random.default_rng(seed)
-    plain = SimpleNamespace(shape=(SIDE, SIDE), parcel_tone=np.ones((SIDE, SIDE), np.float32))
-    painter = Painter(plain, load_signatures(), ground_grain(rng, (SIDE, SIDE)), place.conditions)  # type: ignore[arg-type]
-    days = [(n - len(PAST), day) for n, day in enumerate(PAST)] + list(enumerate(LOOKS))
+Seen = tuple[date, np.ndarray, np.ndarray]
+"""Day, reflectance float32 (band, y, x) and scene classes uint8 (y, x)."""
+
+
+def painter(conditions: Conditions, seed: int) -> Painter:
+    """What paints the ground; the same seed, the same grain."""
+    plain: Any = SimpleNamespace(shape=(SIDE, SIDE), parcel_tone=np.ones((SIDE, SIDE), np.float32))
+    return Painter(plain, load_signatures(), ground_grain(np.random.default_rng(seed), (SIDE, SIDE)), conditions)
+
+
+def paint_past(covers: tuple[bytes, ...], conditions: Conditions, seed: int) -> xr.Dataset:
+    """The cube of the past, under clear air."""
+    paints, rng = painter(conditions, seed), np.random.default_rng((seed, 0))
     found = []
-    for look, day in days:
-        cover = place.cover(look, day)
-        ground = painter.ground(rng, cover, day, place.misplaced.get(look))
-        sky = place.sky(look) if look >= 0 else no_sky(look)
-        seen = sensed(rng, ground, sky).astype(np.float32)
-        scl = classify(np.random.default_rng(seed), seen, np.full_like(cover, Cover.FOREST), sky)
-        if look >= 0:
-            place.faults(look, seen, scl)
-        found.append((day, seen, scl))
-    dilation = CubeSection().cloud_dilation_px
-
-    def cube(looks: list[tuple[date, np.ndarray, np.ndarray]]) -> xr.Dataset:
-        stack = np.stack([seen for _, seen, _ in looks])
-        bands = {name: stack[:, b] for b, name in enumerate(BANDS)}
-        return make_cube([d for d, _, _ in looks], bands, np.stack([scl for _, _, scl in looks]), dilation)
-
-    return cube(found[: len(PAST)]), tuple(cube([one]) for one in found[len(PAST) :])
+    for day, cover in zip(PAST, covers, strict=True):
+        ground = paints.ground(rng, np.frombuffer(cover, np.uint8).reshape(SIDE, SIDE), day)
+        found.append(through(rng, day, ground, no_sky(-1)))
+    return cube_of(found)
 
 
-def walk(place: Place, seed: int = 5) -> Outcome:
+@lru_cache(maxsize=8)
+def calm_past(covers: tuple[bytes, ...], seed: int) -> xr.Dataset:
+    """The cube of a past on level ground without drought, kept: many places share one."""
+    return paint_past(covers, CALM, seed)
+
+
+def through(rng: np.random.Generator, day: date, ground: np.ndarray, sky: Sky) -> Seen:
+    """What is seen of the ground, and the classes of the stand-in for SCL, which takes it for what it looks like."""
+    seen = sensed(rng, ground, sky).astype(np.float32)
+    return day, seen, classify(np.random.default_rng(0), seen, np.full((SIDE, SIDE), Cover.FOREST, np.uint8), sky)
+
+
+def cube_of(looks: list[Seen]) -> xr.Dataset:
+    """A cube with its clear mask, by the default configuration."""
+    stack = np.stack([seen for _, seen, _ in looks])
+    bands = {name: stack[:, b] for b, name in enumerate(BANDS)}
+    classes = np.stack([scl for _, _, scl in looks])
+    return make_cube([day for day, _, _ in looks], bands, classes, CubeSection().cloud_dilation_px)
+
+
+def paint(place: Place, seed: int) -> tuple[xr.Dataset, tuple[xr.Dataset, ...]]:
+    """The cube of the past, and one of each look."""
+    covers = tuple(place.cover(n - len(PAST), day).tobytes() for n, day in enumerate(PAST))
+    past = calm_past(covers, seed) if place.conditions is CALM else paint_past(covers, place.conditions, seed)
+    paints, rng = painter(place.conditions, seed), np.random.default_rng((seed, 1))
+    cubes = []
+    for look, day in enumerate(LOOKS):
+        ground = paints.ground(rng, place.cover(look, day), day, place.misplaced.get(look))
+        _, seen, scl = through(rng, day, ground, place.sky(look))
+        place.faults(look, seen, scl)
+        cubes.append(cube_of([(day, seen, scl)]))
+    return past, tuple(cubes)
+
+
+def walk(place: Place, seed: int = 1) -> Outcome:
     """What the stages from the reference to the alerts make of a place, with the default configuration and model."""
     model, chunk = the_model(), the_chunk()
     past, cubes = paint(place, seed)
@@ -168,7 +194,7 @@ def walk(place: Place, seed: int = 5) -> Outcome:
         pixels = changed_pixels(state, reference, chunk)
         sites, _ = advance(sites, pixels, day, "place", rules)
         told += [describe(site, pixels, day, context, None).properties for site in sites]
-    return Outcome(tuple(told), state, reference, cubes)
+    return Outcome(tuple(told), state, reference)
 
 
 # --- shapes ----------------------------------------------------------------------------------------------------------
@@ -176,7 +202,7 @@ def walk(place: Place, seed: int = 5) -> Outcome:
 
 def rectangle(top: int, left: int, height: int, width: int) -> np.ndarray:
     """Bool (y, x)."""
-    return (ROWS >= top) & (ROWS < top + height) & (COLUMNS >= left) & (COLUMNS < left + width)
+    return (top <= ROWS) & (top + height > ROWS) & (left <= COLUMNS) & (left + width > COLUMNS)
 
 
 def blob(row: int, column: int, radius: float, *, ragged: float = 0.15, seed: int = 3) -> np.ndarray:
@@ -226,7 +252,7 @@ def shifting_cultivation() -> Place:
 
 
 def logging() -> Place:
-    """A trail two pixels wide, skid trails of one, gaps of two by two, as `pipeline.demo.farming` lays them."""
+    """A trail and skid trails one pixel wide, gaps of two by two, as `pipeline.demo.farming` lays them."""
     trail = line(np.rint(36 + 4 * np.sin(np.arange(SIDE) / 8.0)).astype(int)) & rectangle(10, 0, 52, SIDE)
     skids = np.logical_or.reduce([rectangle(r, 36 - 14 * (r % 2), 1, 14) for r in range(13, 60, 7)])
     gaps = np.logical_or.reduce([rectangle(r - 1, 36 - 14 * (r % 2) + c, 2, 2) for r in range(13, 60, 7) for c in (5, 11)])
@@ -237,6 +263,12 @@ def logging() -> Place:
 def roads() -> Place:
     """A new road, one pixel wide, with a side road."""
     new = line(np.rint(30 + np.arange(SIDE) / 6.0).astype(int)) | rectangle(40, 36, 1, 26)
+    return Place(forest(), ((2, new, Cover.SCAR), (3, new, Cover.ROAD)))
+
+
+def wide_road() -> Place:
+    """A new road, two pixels wide."""
+    new = line(np.full(SIDE, 36), 2)
     return Place(forest(), ((2, new, Cover.SCAR), (3, new, Cover.ROAD)))
 
 
@@ -318,17 +350,25 @@ def oxbow() -> Place:
 
 
 def seasonal_water() -> Place:
-    """A marsh that floods from June to September of every year."""
+    """Young trees that stand under water from June to September of every year."""
     before = forest()
-    before[SPOT] = Cover.PASTURE
+    before[SPOT] = Cover.REGROWTH
     return Place(before, floods=lambda day: SPOT & (6 <= day.month <= 9))
+
+
+def unusual_flood() -> Place:
+    """Young trees by the river under its turbid water for four looks, as in no year before."""
+    before = forest()
+    wet = blob(36, 26, 14.0) & (before != Cover.RIVER)
+    before[wet] = Cover.REGROWTH
+    return Place(before, ((3, wet, Cover.RIVER), (7, wet, Cover.REGROWTH)))
 
 
 def landslide() -> Place:
     """Two bare scars of 200 by 45 m down a slope."""
-    scars = np.logical_or.reduce([
-        (np.abs((COLUMNS - c) - 0.4 * (ROWS - r)) < 2.4) & (np.abs(ROWS - r) < 10) for r, c in ((24, 30), (46, 46))
-    ])
+    scars = np.logical_or.reduce(
+        [(np.abs((COLUMNS - c) - 0.4 * (ROWS - r)) < 2.4) & (np.abs(ROWS - r) < 10) for r, c in ((24, 30), (46, 46))]
+    )
     return Place(forest(), ((2, scars, Cover.CUT_SLOPE),))
 
 
@@ -343,15 +383,16 @@ def leaf_off() -> Place:
 
 
 def drought() -> Place:
-    """Pastures and forest in a dry spell that no year before had."""
+    """Forest, young trees and pastures in a dry spell that no year before had."""
     before = forest()
-    before[rectangle(12, 30, 48, 34)] = Cover.PASTURE
+    before[rectangle(8, 30, 26, 28)] = Cover.REGROWTH
+    before[rectangle(38, 30, 26, 28)] = Cover.PASTURE
     return Place(before, conditions=Conditions(drought=Drought(LOOKS[0], LOOKS[-1] + timedelta(days=60))))
 
 
 def terrain_shadow() -> Place:
     """Steep hills, whose southern slopes lie in the shade from May to August."""
-    terrain = make_terrain(np.random.default_rng(2), (SIDE, SIDE), 60.0)
+    terrain = make_terrain(np.random.default_rng(2), (SIDE, SIDE), 120.0)
     return Place(forest(), conditions=Conditions(terrain=terrain))
 
 
@@ -372,30 +413,27 @@ def clouds() -> Place:
     return Place(forest(), sky=sky)
 
 
+def unflagged(look: int, _reflectance: np.ndarray, scl: np.ndarray) -> None:
+    """Scene classes that see vegetation everywhere."""
+    scl[:] = SceneClass.VEGETATION
+
+
 def unflagged_cloud() -> Place:
-    """A thick cloud that the classes do not show at all, over the same place on two looks of ten."""
+    """A thick cloud that the classes do not show at all, over the same ground on two looks of ten."""
     patch = ndimage.gaussian_filter(SPOT.astype(np.float32), 1.6)
-
-    def faults(look: int, reflectance: np.ndarray, scl: np.ndarray) -> None:
-        scl[:] = SceneClass.VEGETATION
-
-    return Place(forest(), sky=lambda look: sky_of(cloud=patch) if look in {3, 5} else no_sky(look), faults=faults)
+    return Place(forest(), sky=lambda look: sky_of(cloud=patch) if look in {3, 5} else no_sky(look), faults=unflagged)
 
 
 def unflagged_shadow() -> Place:
-    """A deep shadow that the classes do not show, over the same place on two looks of ten."""
+    """A deep shadow that the classes do not show, over the same ground on two looks of ten."""
     patch = ndimage.gaussian_filter(SPOT.astype(np.float32), 1.6)
-
-    def faults(look: int, reflectance: np.ndarray, scl: np.ndarray) -> None:
-        scl[:] = SceneClass.VEGETATION
-
-    return Place(forest(), sky=lambda look: sky_of(shadow=patch) if look in {3, 5} else no_sky(look), faults=faults)
+    return Place(forest(), sky=lambda look: sky_of(shadow=patch) if look in {3, 5} else no_sky(look), faults=unflagged)
 
 
-def haze() -> Place:
-    """Haze over all of the ground on six looks in a row."""
-    whole = np.ones((SIDE, SIDE), np.float32)
-    return Place(forest(), sky=lambda look: sky_of(haze=whole) if 2 <= look <= 7 else no_sky(look))
+def haze(strength: float = 2.5) -> Place:
+    """Smoke that the classes do not show over all of the ground on four looks: blue brighter by 0.15, red by 0.075."""
+    whole = np.full((SIDE, SIDE), strength, np.float32)
+    return Place(forest(), sky=lambda look: sky_of(haze=whole) if 3 <= look <= 6 else no_sky(look), faults=unflagged)
 
 
 def shift() -> Place:
@@ -403,20 +441,29 @@ def shift() -> Place:
     before = forest()
     before[rectangle(20, 28, 18, 18)] = Cover.PASTURE
     before[blob(54, 40, 7.0)] = Cover.TAILINGS
-    return Place(before, misplaced={n: (1, 1) for n in range(1, 10, 2)})
+    return Place(before, misplaced=dict.fromkeys(range(1, 10, 2), (1, 1)))
 
 
-def artefacts() -> Place:
-    """Lines without data, and saturated or dark lines of one band that the classes do not flag, on three looks."""
+def faulty_lines() -> Place:
+    """Six lines without data on one look, and eight lines of one band saturated on two, which the classes say."""
 
     def faults(look: int, reflectance: np.ndarray, scl: np.ndarray) -> None:
         if look == 2:
             reflectance[:, 20:26] = np.nan
             scl[20:26] = SceneClass.NO_DATA
         if look in {4, 6}:
-            reflectance[BANDS.index("red"), 30:38] = 6.5
-        if look == 8:
-            reflectance[BANDS.index("nir"), 50:56] = 0.001
+            reflectance[BANDS.index("red"), 30:38] = 6.5535
+            scl[30:38] = SceneClass.SATURATED
+
+    return Place(forest(), faults=faults)
+
+
+def unflagged_lines(band: str = "red", value: float = 6.5535) -> Place:
+    """Eight lines of one band saturated on one look, which the classes do not say."""
+
+    def faults(look: int, reflectance: np.ndarray, _scl: np.ndarray) -> None:
+        if look == 4:
+            reflectance[BANDS.index(band), 30:38] = value
 
     return Place(forest(), faults=faults)
 
