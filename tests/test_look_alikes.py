@@ -119,11 +119,16 @@ def as_mining(estimator: PixelEstimator, features: np.ndarray) -> ChangeEvidence
 
 
 @pytest.mark.parametrize(
-    "name", ["farm_clearing", "shifting_cultivation", "burn", "reservoir", "moving_channel", "unusual_flood"]
-)
-def test_it_is_the_class_of_its_own_that_tells_it_from_mining(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ("name", "cause"),
+    [
+        ("farm_clearing", "mining"), ("shifting_cultivation", "mining"), ("burn", "mining"), ("moving_channel", "mining"),
+        ("unusual_flood", "mining"), ("reservoir", "unclear"),
+    ],
+)  # fmt: skip
+def test_it_is_the_class_of_its_own_that_tells_it_from_mining(name: str, cause: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cause not in outcome(name).causes
     monkeypatch.setattr(pipeline.stages.chunks, "classify", as_mining)
-    assert walk(getattr(scenes, name)()).causes & {"mining", "unclear"}
+    assert cause in walk(getattr(scenes, name)()).causes
 
 
 # --- what makes no site ----------------------------------------------------------------------------------------------
@@ -295,8 +300,7 @@ def test_what_is_not_told_apart(name: str, cause: str) -> None:
 
 def test_saturated_lines_that_nothing_flags_are_a_site_for_a_while() -> None:
     found = outcome("unflagged_lines")
-    assert found.causes == {"other_clearing"}
-    assert {p["state"] for p in found.told} == {"provisional"}
+    assert {p["state"] for p in found.told} == {"provisional"}, "refused now: move it in docs/look-alikes.md"
     assert found.last == {}
 
 
