@@ -34,10 +34,15 @@ def read_felling(folder: Path) -> Chips:
     Raises
     ------
     LabelsMissingError
-        The folders are not there, or hold no pair of pictures.
+        The folders are not there, a picture has no partner, or two of a site do not fit together.
     """
     pairs = [(path, folder / YEARS[1] / path.name) for path in sorted((folder / YEARS[0]).glob("*.tif"))]
-    tiles = [tile for pair in pairs if pair[1].exists() for tile in _tiles(*pair)]
+    alone = [str(path) for _, path in pairs if not path.exists()]
+    if alone:
+        raise LabelsMissingError(
+            f"{alone[0]}: no such file, one of {len(alone)}; expected a picture of each site in both years"
+        )
+    tiles = [tile for pair in pairs for tile in _tiles(*pair)]
     if not tiles:
         raise LabelsMissingError(f"{folder}: found no pairs in {YEARS[0]} and {YEARS[1]}; see data/README.md for their source")
     names, lon, lat, before, after = (list(column) for column in zip(*tiles, strict=True))
@@ -52,7 +57,9 @@ def _tiles(first: Path, second: Path) -> Iterator[tuple[str, float, float, np.nd
     """Name, place and pictures of the tiles of a site."""
     (before, place), (after, _) = _on_the_ground(first), _on_the_ground(second)
     if before.shape != after.shape:
-        return
+        raise LabelsMissingError(
+            f"{second}: found {after.shape[1:]} pixels on the ground, expected the {before.shape[1:]} of {first}; get both"
+        )
     for top in range(0, before.shape[1], TILE_PX):
         for left in range(0, before.shape[2], TILE_PX):
             at = (slice(None), slice(top, top + TILE_PX), slice(left, left + TILE_PX))

@@ -27,8 +27,8 @@ from pipeline.training.sources import POINTS, SEED, chips_of, read_training_data
 from pipeline.training.world_runs import measured_worlds, run_worlds
 
 LOG = logging.getLogger(__name__)
-HELD_OUT = "Each chip is judged by models that saw no chip of its block of 2 degrees."
-AS_RELEASED = "The model as released, which has seen none of these chips."
+HELD_OUT = "Each chip is judged by models that saw no chip of its block of 2 degrees"
+AS_RELEASED = "The model as released, which has seen none of these chips"
 
 
 def held_out_sections(chips: Chips, held_out: HeldOut) -> dict[str, Section]:
