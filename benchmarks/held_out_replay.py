@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from replay_early import early_of_own_sites
 from sklearn.model_selection import GroupKFold
 
 from pipeline.config import RunConfig
@@ -81,7 +82,7 @@ def figures_of(text: str) -> Figures:
 def pooled(runs: list[Figures]) -> Mapping[str, str]:
     """Shares over the cells of all runs."""
     out = {}
-    for name in ("detected_mining", "named_mining", "quiet_share", "other_named", "static_named"):
+    for name in ("detected_mining", "named_mining", "quiet_share", "other_named", "static_named", "early_own_share"):
         known = [(share, cells) for share, cells in (r[name] for r in runs) if cells]
         hits, cells = sum(round(s * n) for s, n in known), sum(n for _, n in known)
         out[name] = f"{hits / cells:.3f} of {cells}" if cells else "no cells"
@@ -107,7 +108,9 @@ def main() -> None:
                 replay, out = work / f"replay{k}-{seed}", work / f"out{k}-{seed}"
                 tool(shared, "replay.py", str(chips), str(replay), "--grid", args.grid, "--seed", seed)
                 seconds = walk(replay, model, out)
-                runs.append(figures_of(tool(shared, "score_replay.py", str(replay), str(out))))
+                scored = figures_of(tool(shared, "score_replay.py", str(replay), str(out)))
+                early, cells = early_of_own_sites(replay, out)
+                runs.append({**scored, "early_own_share": (early / cells if cells else float("nan"), cells)})
                 row = "  ".join(f"{name} {value:.3f}" for name, (value, _) in runs[-1].items())
                 print(f"fold {k} seed {seed}  {seconds:3.0f} s  {row}", flush=True)
     for name, value in pooled(runs).items():

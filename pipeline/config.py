@@ -83,7 +83,7 @@ class ReferenceSection(_Section):
     ready_share: Annotated[
         float, Field(description="Share of a chunk's pixels with enough looks that ends the wait.", gt=0, le=1)
     ] = 0.95
-    reference_days: Annotated[int, Field(description="Longest reference period.", ge=90, le=1830)] = 730
+    reference_days: Annotated[int, Field(description="Longest reference period.", ge=90, le=1830)] = 1095
     lag_days: Annotated[
         int, Field(description="A renewed reference ends this long before, so that slow growth is not absorbed.", ge=0)
     ] = 60

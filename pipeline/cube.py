@@ -45,6 +45,11 @@ DARKEST_OPAQUE_BLUE = 0.22
 takes for cloud, are (their means are 0.11 to 0.12; see the signatures in `pipeline/demo`)."""
 
 
+BRIGHTEST = 1.6
+"""No ground reflects more: fresh snow that faces a low sun stays below. Beyond lie saturated lines (6.55 is the largest number
+that a product can hold), which the scene classification does not always call so."""
+
+
 def _disk(radius_px: int) -> np.ndarray:
     """Bool disk of a radius in pixels."""
     axis = np.arange(-radius_px, radius_px + 1)
@@ -107,7 +112,8 @@ def make_cube(days: Sequence[date], reflectance: Mapping[str, np.ndarray], scl: 
     scl : uint8 (time, y, x)
     """
     variables = {name: (DIMS, reflectance[name]) for name in BANDS if name in reflectance}
-    has_data = np.logical_and.reduce([np.isfinite(array) for _, array in variables.values()])
+    with np.errstate(invalid="ignore"):
+        has_data = np.logical_and.reduce([array <= BRIGHTEST for _, array in variables.values()])
     clear = np.stack([clear_mask(scl[t], has_data[t], dilation_px) for t in range(len(days))])
     cube = xr.Dataset(
         {**variables, SCL: (DIMS, scl), "clear": (DIMS, clear)},

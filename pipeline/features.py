@@ -23,10 +23,18 @@ GATE_NDVI_FALL = 0.12
 GATE_MNDWI_RISE = 0.12
 GATE_RED_RISE = 0.03
 HAZE_BLUE_RISE = 0.03
+HAZE_NIR_SHARE = 0.5
+"""Share of the expected near infrared below which a bluer pixel is clear water, not a veil: thin cloud over a forest takes up
+to half of it, an open pond nine tenths."""
+SHADE_SHARE, SHADE_NDVI = 0.8, 0.35
+"""Share of the expected near and short-wave infrared that is left in the shadow of a cloud, and the NDVI that leaves in shade
+keep. Over 4,300 shaded looks of a real forest that SCL missed: medians 0.6 and 0.6 of the expected, NDVI 0.7."""
 SIGN_FALL, SPARSE_NDVI, BARE_NDVI = 0.15, 0.35, 0.35
 """What counts as vegetation that fell. Of the chips read as new or grown mining a tenth grew over ground that was thin
 before (NDVI 0.35 to 0.5); asking for 0.5 before and a fall of 0.2 left most of those out. What is left must be bare: a
 pasture in a drought falls as far and stays above."""
+COMMON_PIXELS, COMMON_MOST = 200, 20_000
+"""Pixels (2 ha) from which the fall that they share is told, and how many are sorted for it."""
 ANOMALY_HALF, ANOMALY_STEP = 0.10, 0.023
 GATE_SPREADS = 2.5
 """The gate: a pixel that lost less vegetation, gained less water and brightened less than this did not change. Tuned on
@@ -76,7 +84,18 @@ def haze(current: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]) 
     """
     with np.errstate(invalid="ignore"):
         blue, red = current["blue"] - expected["blue"], current["red"] - expected["red"]
-        return (blue > HAZE_BLUE_RISE) & (red < 1.1 * blue) & (current["nir"] > 0.8 * expected["nir"])
+        return (blue > HAZE_BLUE_RISE) & (red < 1.1 * blue) & (current["nir"] > HAZE_NIR_SHARE * expected["nir"])
+
+
+def shade(current: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return where a look is darkened by the shadow of a cloud: bool, of the bands' shape; False where NaN.
+
+    Shade takes its share of the near and of the short-wave infrared and leaves the leaves green. A clearing keeps or gains
+    short-wave infrared; water and burnt ground are not green.
+    """
+    with np.errstate(invalid="ignore"):
+        darker = [current[band] < SHADE_SHARE * expected[band] for band in ("nir", "swir16")]
+        return darker[0] & darker[1] & (compute("ndvi", current) > SHADE_NDVI)
 
 
 def vegetation_anomaly(ndvi: np.ndarray, floor: np.ndarray) -> np.ndarray:
@@ -88,6 +107,32 @@ def vegetation_anomaly(ndvi: np.ndarray, floor: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore", over="ignore"):
         odds = (floor - ndvi - ANOMALY_HALF) / ANOMALY_STEP
         return np.nan_to_num(1.0 / (1.0 + np.exp(-odds))).astype(np.float32)
+
+
+def common_fall(ndvi: np.ndarray, floor: np.ndarray, usable: np.ndarray) -> np.ndarray:
+    """Return how far below what is usual the like ground of a look lies as a whole: float32 (y, x), at least 0.
+
+    Parameters
+    ----------
+    ndvi, floor : float32 (y, x)
+        NDVI of the look, and what is usual on its day; NaN where not known.
+    usable : bool (y, x)
+        Clear pixels that are watched.
+
+    Notes
+    -----
+    The median of floor - ndvi among the pixels whose floor lies in the same tenth. A drought, a late spring or thin haze
+    lowers all of the like ground, a clearing only its own. 0 in tenths of fewer than `COMMON_PIXELS`: a few pixels may all
+    have been cleared.
+    """
+    fall = np.zeros(ndvi.shape, np.float32)
+    known = usable & np.isfinite(ndvi) & np.isfinite(floor)
+    tenth = np.where(known, np.clip(floor, 0.0, 0.99) * 10.0, -1.0).astype(np.int8)
+    for value in range(10):
+        alike = known & (tenth == value)
+        if np.count_nonzero(alike) >= COMMON_PIXELS:
+            fall[alike] = max(0.0, float(np.median((floor[alike] - ndvi[alike])[:: max(1, alike.sum() // COMMON_MOST)])))
+    return fall
 
 
 def signs_of(features: np.ndarray) -> np.ndarray:

@@ -25,12 +25,19 @@ CONTEXT_PX = 31
 FLOOR_UNKNOWN = 255
 FLOOR_STEPS = 200.0
 FLOOR_SHARE = 0.1
-FLOOR_LOOKS = 6
-"""Fewest looks of three months that tell what is usual in the middle one."""
+FLOOR_PERIODS = 24
+"""Parts of the year that have a floor of their own: leaves fall within a fortnight."""
+FLOOR_LOOKS = 4
+"""Fewest looks that tell what is usual."""
+FLOOR_WINDOWS = (18, 30, 45)
+"""Days on each side of the middle of a period whose looks tell what is usual in it: the shortest of these with enough
+looks. A window of a month and a half takes the leaf fall of October for what is usual in September."""
 EVERGREEN_NDVI = 0.6
-"""Ground whose usual NDVI never falls below this in any month that was seen has no season that could hide a clearing."""
-EVERGREEN_MONTHS = 9
-"""Months of the year that must have been seen to say so: a deciduous forest seen in summer alone looks evergreen."""
+"""Ground whose usual NDVI never falls below this in any period that was seen has no season that could hide a clearing."""
+EVERGREEN_SHARE = 0.75
+"""Share of the year that must have been seen to say so: a deciduous forest seen in summer alone looks evergreen."""
+GAP_PERIODS = 4
+"""Half-months without looks that are taken for like their neighbours."""
 MAD_TO_SIGMA = 1.4826
 """Median absolute deviation to standard deviation of a normal distribution."""
 
@@ -48,23 +55,28 @@ class Reference:
     is_seasonal: np.ndarray
     """bool (y, x): a season was fitted; elsewhere every day is compared with the level."""
     floor: np.ndarray
-    """uint8 (month, y, x): NDVI that a tenth of the looks of a month and its neighbours fell below, in 1/200; 255 where
-    no season was fitted or the months were not seen; evergreen ground has its lowest floor there. Leaf fall and drought
-    stay above it, a clearing does not."""
+    """uint8 (period, y, x): NDVI that a tenth of the looks about a half-month fell below, in 1/200; 255 where no season was
+    fitted or that time of the year was not seen; evergreen ground has its lowest floor there. Leaf fall and drought stay
+    above it, a clearing does not."""
     near: np.ndarray
     """uint8 (3, y, x): share in percent of water, bare ground and dense vegetation within 310 m, by the level."""
 
     def supports(self, day: date) -> np.ndarray:
         """Return where the past can tell what to expect on a day: bool (y, x).
 
-        A season fitted on summers says nothing of a thaw: where a season was fitted, the floor of its month must be known.
+        A season fitted on summers says nothing of a thaw: where a season was fitted, the floor of the day must be known.
         """
-        return (self.looks > 0) & (~self.is_seasonal | (self.floor[day.month - 1] != FLOOR_UNKNOWN))
+        return (self.looks > 0) & (~self.is_seasonal | (self.floor[_period(day)] != FLOOR_UNKNOWN))
 
     def ndvi_floor(self, day: date) -> np.ndarray:
-        """Return the NDVI that is still usual in the month of a day: float32 (y, x), NaN where not known."""
-        stored = self.floor[day.month - 1]
+        """Return the NDVI that is still usual in the half-month of a day: float32 (y, x), NaN where not known."""
+        stored = self.floor[_period(day)]
         return np.where(stored == FLOOR_UNKNOWN, np.nan, stored.astype(np.float32) / FLOOR_STEPS)
+
+    def ndvi_peak(self) -> np.ndarray:
+        """Return the highest NDVI that is usual in any half-month that was seen: float32 (y, x), NaN where none was."""
+        highest = np.where(self.floor == FLOOR_UNKNOWN, 0, self.floor).max(axis=0).astype(np.float32) / FLOOR_STEPS
+        return np.where((self.floor == FLOOR_UNKNOWN).all(axis=0), np.nan, highest)
 
     def ndvi_spread(self) -> np.ndarray:
         """Return the standard deviation of NDVI about its expectation, from those of red and nir: float32 (y, x).
@@ -83,6 +95,11 @@ class Reference:
         reflectance = (level + cosine * c[0] + sine * s[0]) * np.float32(SCALE)
         reflectance[:, self.looks == 0] = np.nan
         return reflectance
+
+
+def _period(day: date) -> int:
+    """Number of the half-month of a day, from 0."""
+    return (day.timetuple().tm_yday - 1) * FLOOR_PERIODS // 366
 
 
 def _season(day_of_year: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -134,35 +151,47 @@ def _fit_band(values: np.ndarray, clear: np.ndarray, basis: np.ndarray, seasonal
     return coefficients
 
 
-def _ndvi_floor(ndvi: np.ndarray, flat: np.ndarray, month: np.ndarray, seasonal: np.ndarray) -> np.ndarray:
-    """Floor of NDVI by month, see `Reference.floor`: uint8 (12, n) of float32 NDVI (t, n) and clear looks bool (t, n)."""
-    floor = np.full((12, flat.shape[1]), FLOOR_UNKNOWN, np.uint8)
+def _ndvi_floor(ndvi: np.ndarray, flat: np.ndarray, day_of_year: np.ndarray, seasonal: np.ndarray) -> np.ndarray:
+    """Floor of NDVI by period, see `Reference.floor`: uint8 (period, n) of NDVI (t, n) and clear looks bool (t, n)."""
+    floor = np.full((FLOOR_PERIODS, flat.shape[1]), FLOOR_UNKNOWN, np.uint8)
     if not seasonal.any():
         return floor
-    for m in range(12):
-        near = np.isin((month - 1 - m) % 12, (0, 1, 11))
-        seen = flat[near]
-        count = seen.sum(axis=0)
-        values = np.where(seen, ndvi[near], np.inf)
-        values.sort(axis=0)
-        at = np.minimum((FLOOR_SHARE * count).astype(int), max(len(values) - 1, 0))
-        low = values[at, np.arange(values.shape[1])] if len(values) else np.full(flat.shape[1], np.inf)
-        known = seasonal & (count >= FLOOR_LOOKS) & np.isfinite(low)
-        floor[m, known] = np.clip(np.rint(low[known] * FLOOR_STEPS), 0, FLOOR_UNKNOWN - 1)
+    for period in range(FLOOR_PERIODS):
+        middle = (period + 0.5) * 366 / FLOOR_PERIODS
+        away = np.abs((day_of_year - middle + 183) % 366 - 183)
+        for window in FLOOR_WINDOWS:
+            unknown = seasonal & (floor[period] == FLOOR_UNKNOWN)
+            if not unknown.any():
+                break
+            floor[period, unknown] = _low_tail(ndvi[away <= window][:, unknown], flat[away <= window][:, unknown])
     return _without_gaps(floor)
 
 
-def _without_gaps(floor: np.ndarray) -> np.ndarray:
-    """The floors uint8 (12, n), with months that clouds hid filled where their neighbours or the whole year tell them.
+def _low_tail(ndvi: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """NDVI below which a tenth of the looks lie, as it is stored: uint8 (n,) of (t, n); unknown below `FLOOR_LOOKS`."""
+    count = seen.sum(axis=0)
+    if not len(seen):
+        return np.full(seen.shape[1], FLOOR_UNKNOWN, np.uint8)
+    values = np.where(seen, ndvi, np.inf)
+    values.sort(axis=0)
+    low = values[np.minimum((FLOOR_SHARE * count).astype(int), len(values) - 1), np.arange(values.shape[1])]
+    known = (count >= FLOOR_LOOKS) & np.isfinite(low)
+    stored = np.clip(np.rint(np.where(known, low, 0.0) * FLOOR_STEPS), 0, FLOOR_UNKNOWN - 1)
+    return np.where(known, stored, FLOOR_UNKNOWN).astype(np.uint8)
 
-    On ground that is green all year by the lowest floor; else one or two months between known ones by the lower of these.
+
+def _without_gaps(floor: np.ndarray) -> np.ndarray:
+    """The floors uint8 (period, n), with times that clouds hid filled where their neighbours or the whole year tell them.
+
+    On ground that is green all year by the lowest floor; else up to `GAP_PERIODS` between known ones by the lower of these.
     """
     known = floor != FLOOR_UNKNOWN
     lowest = floor.min(axis=0)
-    is_evergreen = (known.sum(axis=0) >= EVERGREEN_MONTHS) & (lowest >= EVERGREEN_NDVI * FLOOR_STEPS)
+    is_evergreen = (known.sum(axis=0) >= EVERGREEN_SHARE * len(floor)) & (lowest >= EVERGREEN_NDVI * FLOOR_STEPS)
     filled = np.where(known | ~is_evergreen, floor, lowest)
-    for before, after in ((1, -1), (1, -2), (2, -1)):
-        earlier, later = (np.roll(floor, step, axis=0) for step in (before, after))
+    steps = [(before, after) for before in range(1, GAP_PERIODS + 1) for after in range(1, GAP_PERIODS + 2 - before)]
+    for before, after in sorted(steps, key=sum):
+        earlier, later = np.roll(floor, before, axis=0), np.roll(floor, -after, axis=0)
         is_between = (filled == FLOOR_UNKNOWN) & (earlier != FLOOR_UNKNOWN) & (later != FLOOR_UNKNOWN)
         filled = np.where(is_between, np.minimum(earlier, later), filled)
     return filled
@@ -217,14 +246,13 @@ def fit_reference(cube: xr.Dataset, min_looks: int = 4) -> Reference:
             deviation = np.abs(np.where(flat, values, 0.0) - basis @ coefficients[:, b])
             spread[b] = MAD_TO_SIGMA * _masked_median(deviation, flat)
     level = coefficients[0].reshape(len(BANDS), *shape)
-    month = cube["time"].dt.month.values
     ndvi = normalised_difference(cube["nir"].values, cube["red"].values).reshape(flat.shape)
     return Reference(
         np.clip(np.rint(coefficients / SCALE), -32768, 32767).astype(np.int16).reshape(3, len(BANDS), *shape),
         np.clip(np.rint(spread / SCALE), 0, 65535).astype(np.uint16).reshape(len(BANDS), *shape),
         np.where(known, np.minimum(count, 255), 0).astype(np.uint8).reshape(shape),
         seasonal.reshape(shape),
-        _ndvi_floor(ndvi, flat, month, seasonal).reshape(12, *shape),
+        _ndvi_floor(ndvi, flat, doy, seasonal).reshape(FLOOR_PERIODS, *shape),
         neighbourhood(level, known.reshape(shape)),
     )
 

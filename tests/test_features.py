@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 from worlds import BANDS, FOREST, POND, SPOIL
 
-from pipeline.features import FEATURE_ORDER, feature_table, gate, haze, signs_of, vegetation_anomaly
+from pipeline.features import (
+    COMMON_PIXELS,
+    FEATURE_ORDER,
+    common_fall,
+    feature_table,
+    gate,
+    haze,
+    shade,
+    signs_of,
+    vegetation_anomaly,
+)
 
 BURNT = (0.03, 0.04, 0.045, 0.12, 0.16, 0.14)
 VEILED = tuple(v + d for v, d in zip(FOREST, (0.06, 0.055, 0.05, 0.03, 0.02, 0.01), strict=True))
@@ -74,3 +84,27 @@ def test_the_anomaly_is_one_half_at_a_tenth_below_the_floor() -> None:
     assert found[3] > 0.999
     assert found[4] == 0.0
     assert (np.diff(found[:4]) > 0).all()
+
+
+SHADED = tuple(0.6 * v for v in FOREST)
+FELLED = (0.04, 0.06, 0.06, 0.22, 0.24, 0.14)
+
+
+@pytest.mark.parametrize(
+    ("now", "is_shaded"), [(FOREST, False), (SPOIL, False), (POND, False), (BURNT, False), (FELLED, False), (SHADED, True)]
+)
+def test_shade_darkens_and_leaves_the_green(now: tuple, is_shaded: bool) -> None:
+    assert shade(by_band(now), by_band(FOREST)).item() is is_shaded
+
+
+def test_what_all_like_ground_lost_is_no_clearing() -> None:
+    floor = np.repeat(np.float32([0.85, 0.65]), 400)[None]
+    ndvi = floor - np.float32(0.2)  # a drought; and
+    ndvi[0, :100] = 0.2  # a clearing in the denser forest
+    everywhere = np.ones(floor.shape, bool)
+    assert common_fall(ndvi, floor, everywhere) == pytest.approx(np.full(floor.shape, 0.2), abs=1e-6)
+    few = everywhere.copy()
+    few[0, COMMON_PIXELS - 1 : 400] = False
+    assert (common_fall(ndvi, floor, few)[0, :400] == 0.0).all()
+    assert (common_fall(floor + 0.1, floor, everywhere) == 0.0).all()
+    assert (common_fall(ndvi, np.full_like(floor, np.nan), everywhere) == 0.0).all()

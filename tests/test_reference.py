@@ -105,7 +105,18 @@ def test_an_evergreen_forest_is_watched_in_the_months_that_clouds_hid() -> None:
     assert np.array_equal(reference.ndvi_floor(date(2024, 2, 15)), reference.ndvi_floor(date(2024, 9, 15)))
     leaves = np.where([d.month in {10, 11, 12} for d in dry], 0.06, FOREST[NIR])
     deciduous = fit_reference(cube_of(dry, nir=leaves))
-    assert not deciduous.supports(date(2024, 2, 15)).any()
+    assert (deciduous.ndvi_floor(date(2024, 2, 15)) < deciduous.ndvi_peak() - 0.2).all()  # like December, not like June
+
+
+def test_leaf_fall_is_told_within_a_fortnight() -> None:
+    """Looks every four days; leaves fall on 15 October: a window of three months would call bare twigs usual in September."""
+    days = [date(2022, 1, 3) + timedelta(days=4 * n) for n in range(182)]
+    leaves = np.where([d.timetuple().tm_yday > 288 for d in days], 0.06, FOREST[NIR])
+    past = fit_reference(cube_of(days, nir=leaves))
+    green = (FOREST[NIR] - FOREST[2]) / (FOREST[NIR] + FOREST[2])
+    assert past.ndvi_floor(date(2024, 9, 20)) == pytest.approx(np.full(SHAPE, green), abs=0.01)
+    assert (past.ndvi_floor(date(2024, 10, 25)) < 0.5).all()
+    assert past.ndvi_peak() == pytest.approx(np.full(SHAPE, green), abs=0.01)
 
 
 def test_the_floor_of_a_steady_forest_is_its_ndvi() -> None:

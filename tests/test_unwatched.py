@@ -2,16 +2,19 @@
 
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from pipeline.delivery.report import MOST_CHUNKS, unwatched_lines
+from pipeline.errors import StoreMismatchError
+from pipeline.io.states import StateFolder
 from pipeline.ledger import LedgerRow, Outcome
-from pipeline.reference import FLOOR_UNKNOWN, Reference, _without_gaps
+from pipeline.reference import FLOOR_PERIODS, FLOOR_UNKNOWN, Reference, _without_gaps
 from pipeline.scenes import BANDS
-from pipeline.stages.chunks import seasons_of, unwatched_words, watched_ground
+from pipeline.stages.chunks import SeasonRules, seasons_of, unwatched_words, watched_ground
 
 SHAPE = (10, 10)
 CHUNK = SimpleNamespace(id="r0c0", inside=np.ones(SHAPE, bool))
@@ -20,13 +23,13 @@ ROW = LedgerRow("a", "r0c0", "s1", JUNE, "2024-06-15T14:00:00Z", "05.09", Outcom
 
 
 def reference(floor: int = 160, looks: int = 20) -> Reference:
-    """Ground whose NDVI does not fall below `floor` / 200 in any month, but for two bare rows."""
-    months = np.full((12, *SHAPE), floor, np.uint8)
-    months[:, :2] = 40
+    """Ground whose NDVI does not fall below `floor` / 200 at any time, but for two bare rows."""
+    floors = np.full((FLOOR_PERIODS, *SHAPE), floor, np.uint8)
+    floors[:, :2] = 40
     none = np.zeros((len(BANDS), *SHAPE))
     return Reference(
         np.zeros((3, len(BANDS), *SHAPE), np.int16), none.astype(np.uint16), np.full(SHAPE, looks, np.uint8),
-        np.ones(SHAPE, bool), months, np.zeros((3, *SHAPE), np.uint8),
+        np.ones(SHAPE, bool), floors, np.zeros((3, *SHAPE), np.uint8),
     )  # fmt: skip
 
 
@@ -41,7 +44,7 @@ def reference(floor: int = 160, looks: int = 20) -> Reference:
 )
 def test_bare_leafless_and_unknown_ground_is_not_watched(past: Reference, share: str) -> None:
     words = unwatched_words(watched_ground(past, CHUNK, JUNE), CHUNK)
-    assert words == f"{share} of chunk r0c0 is not watched: bare, leafless or unknown in the reference for that month"
+    assert words == f"{share} of chunk r0c0 is not watched: bare, leafless or unknown in the reference at that time of year"
 
 
 def test_green_ground_is_watched_whole_and_nothing_is_said() -> None:
@@ -63,28 +66,43 @@ def test_the_report_tells_of_the_last_look_at_each_chunk() -> None:
 def test_a_landscape_with_seasons_is_watched_where_its_own_season_is_known() -> None:
     past = reference()
     past.is_seasonal[5:] = False
-    assert watched_ground(past, CHUNK, JUNE, has_seasons=False)[2:5].all()
-    assert not watched_ground(past, CHUNK, JUNE, has_seasons=True)[5:].any()
+    assert watched_ground(past, CHUNK, JUNE, SeasonRules(has_seasons=False))[2:5].all()
+    assert not watched_ground(past, CHUNK, JUNE, SeasonRules(has_seasons=True))[5:].any()
 
 
 def test_dry_season_ground_is_watched_in_dry_landscapes_alone() -> None:
     past = reference(floor=84)  # NDVI 0.42: leafless trees, dry grass
     assert not watched_ground(past, CHUNK, JUNE).any()
-    seasons, least = seasons_of("dry_forest")
-    assert watched_ground(past, CHUNK, JUNE, has_seasons=seasons, least_ndvi=least)[2:].all()
-    assert seasons_of("humid_forest") == seasons_of(None) == (False, 0.55)
-    assert seasons_of("temperate_forest") == (True, 0.55)
+    assert watched_ground(past, CHUNK, JUNE, seasons_of("dry_forest"))[2:].all()
+    assert seasons_of("humid_forest") == seasons_of(None) == SeasonRules(has_seasons=False, least_ndvi=0.55, leaf_fall=0.2)
+    assert seasons_of("temperate_forest") == SeasonRules(has_seasons=True, least_ndvi=0.55, leaf_fall=0.2)
+
+
+def test_ground_that_loses_its_leaves_is_watched_while_it_is_green() -> None:
+    past = reference(floor=170)  # NDVI 0.85 all year, but
+    past.floor[:6, 5:] = 120  # 0.60 until the end of March
+    march, june = (watched_ground(past, CHUNK, day) for day in (date(2024, 3, 15), JUNE))
+    assert (march[2:5].all(), march[5:].any()) == (True, False)
+    assert june[2:].all()
 
 
 @pytest.mark.parametrize(
-    ("months", "filled"),
-    [
-        ([150, 140, FLOOR_UNKNOWN, 120] + [100] * 8, 120),
-        ([150, 140, FLOOR_UNKNOWN, FLOOR_UNKNOWN] + [100] * 8, 100),
-        ([150, 140, FLOOR_UNKNOWN, FLOOR_UNKNOWN, FLOOR_UNKNOWN] + [100] * 7, FLOOR_UNKNOWN),
-    ],
+    ("hidden", "filled"), [(1, 120), (4, 120), (5, FLOOR_UNKNOWN)], ids=["half a month", "two months", "more"]
 )
-def test_one_or_two_hidden_months_take_the_lower_of_their_neighbours(months: list[int], filled: int) -> None:
-    floor = _without_gaps(np.array(months, np.uint8)[:, None])
-    assert floor[2, 0] == filled
-    assert (floor[:2, 0] == months[:2]).all()
+def test_up_to_two_hidden_months_take_the_lower_of_their_neighbours(hidden: int, filled: int) -> None:
+    floors = np.full(FLOOR_PERIODS, 120, np.uint8)
+    floors[:3] = 140
+    floors[3 : 3 + hidden] = FLOOR_UNKNOWN
+    floors[12:] = 100
+    found = _without_gaps(floors[:, None])[:, 0]
+    assert found[3] == filled
+    assert (found[:3] == 140).all()
+
+
+def test_a_reference_of_another_layout_is_refused_by_name(tmp_path: Path) -> None:
+    files = StateFolder(tmp_path)
+    held = reference()
+    assert (files.read_reference(files.write_reference("now", held)).floor == held.floor).all()
+    by_month = files.write_reference("older", replace(held, floor=held.floor[::2]))
+    with pytest.raises(StoreMismatchError, match=r"older\.npz: found .*floor \(12, 10, 10\).*expected .*24 periods"):
+        files.read_reference(by_month)

@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.errors import StoreMismatchError
 from pipeline.io.outputs import write_whole
 from pipeline.monitor import PixelState, state_arrays
-from pipeline.reference import Reference
+from pipeline.reference import FLOOR_PERIODS, Reference
 
 _REFERENCE = ("coefficients", "spread", "looks", "is_seasonal", "floor", "near")
 
@@ -66,8 +66,22 @@ class StateFolder:
         return f"{name}.npz"
 
     def read_reference(self, file: str) -> Reference:
-        """Return what `write_reference` wrote."""
-        return Reference(**unpack(self.path / file))
+        """Return what `write_reference` wrote.
+
+        Raises
+        ------
+        StoreMismatchError
+            The file is absent, damaged, or of a software with another layout.
+        """
+        arrays = unpack(self.path / file)
+        fits = set(arrays) == set(_REFERENCE) and len(arrays["floor"]) == FLOOR_PERIODS
+        if not fits:
+            held = ", ".join(f"{name} {array.shape}" for name, array in sorted(arrays.items()))
+            raise StoreMismatchError(
+                f"{self.path / file}: found {held}; expected {', '.join(sorted(_REFERENCE))} with floors of {FLOOR_PERIODS} "
+                "periods: another version of the software wrote it. Start again in an empty folder"
+            )
+        return Reference(**arrays)
 
     def keep_only(self, files: set[str]) -> None:
         """Remove every state file that the store does not name."""

@@ -37,6 +37,7 @@ SITE_FEATURES: Mapping[str, str] = {
     "pond_share": "open water within",
     "grain_red": "pattern of bright and dark from pixel to pixel",
     "now_hue": "redness of the ground",
+    "core_grain_red": "pattern of bright and dark inside, away from the rim",
 }
 """Features of a site in the order of the model, each with the words in which it is named to an analyst."""
 
@@ -101,6 +102,7 @@ def site_features(pixels: PixelTable) -> np.ndarray:
         is_water(ndvi, mndwi).mean(),
         _grain(pixels.key, now["red"]),
         np.nan_to_num((now["red"] - now["blue"]) / (now["red"] + now["blue"])).mean(),
+        _core_grain(pixels.key, now["red"]),
     ], dtype=np.float64)  # fmt: skip
 
 
@@ -117,6 +119,12 @@ def _grain(keys: np.ndarray, values: np.ndarray) -> float:
     beside = within(keys + 1, keys)
     has = beside >= 0
     return float(np.abs(values[has] - values[beside[has]]).mean()) if has.any() else 0.0
+
+
+def _core_grain(keys: np.ndarray, values: np.ndarray) -> float:
+    """`_grain` among the centres of full 3 x 3 blocks alone: the rim of anything bright is half forest."""
+    inside = core(keys)
+    return _grain(keys[inside], values[inside])
 
 
 def is_water(ndvi: np.ndarray, mndwi: np.ndarray) -> np.ndarray:

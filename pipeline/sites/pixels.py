@@ -129,6 +129,15 @@ def core(keys: np.ndarray) -> np.ndarray:
     return inside
 
 
+def massive(keys: np.ndarray) -> np.ndarray:
+    """Return which pixels lie in a full 3 x 3 block of the set: bool (n,). The rest is rim, threads and single pixels."""
+    centres = keys[core(keys)]
+    held = np.zeros(len(keys), bool)
+    for r, c in offsets(1):
+        held |= within(keys + r * ROW_SHIFT + c, centres) >= 0
+    return held
+
+
 def outline(keys: np.ndarray) -> BaseGeometry:
     """Return the pixel-true outline of a set of pixels in grid metres: a valid (multi)polygon, 4-connected parts."""
     row, column = row_column(keys)

@@ -18,8 +18,8 @@ from pipeline.sites.pixels import (
     ROW_SHIFT,
     PixelTable,
     components,
-    core,
     extent_m,
+    massive,
     offsets,
     row_column,
     within,
@@ -28,6 +28,9 @@ from pipeline.sites.pixels import (
 CONTACT_SHARE = 1.0
 """Share of a piece of new ground's width (the root of its pixels) along which it must touch a site to belong to it.
 Ground that spreads around a pit touches it along twice its width; a clearing that meets it at a corner does not."""
+
+BODY_SHARE = 0.3
+"""Share of a site that must be three pixels wide: a road that swells at one bend, or trails that meet, are no site."""
 
 BEGUN_SHARE = 0.25
 """Share of a site's first pixels that had changed on the day from which it is dated."""
@@ -78,8 +81,11 @@ class Site:
 
 
 def has_body(keys: np.ndarray, rules: SiteRules) -> bool:
-    """Whether a pixel set reaches the minimum mapping unit and is somewhere three pixels wide."""
-    return len(keys) * PIXEL_HA >= rules.mmu_ha - 1e-9 and bool(core(keys).any())
+    """Whether what of a pixel set is three pixels wide reaches the minimum mapping unit and `BODY_SHARE` of the set."""
+    if len(keys) * PIXEL_HA < rules.mmu_ha - 1e-9:
+        return False
+    body = int(massive(keys).sum())
+    return body * PIXEL_HA >= rules.mmu_ha / 2.0 - 1e-9 and body >= BODY_SHARE * len(keys)
 
 
 def _new_id(area_id: str, keys: np.ndarray, day: date) -> str:

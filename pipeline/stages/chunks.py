@@ -14,7 +14,7 @@ from pipeline.change import PixelEstimator, classify
 from pipeline.config import ReferenceSection, RunConfig
 from pipeline.cube import bands_of, doubtful_mask
 from pipeline.errors import SceneError
-from pipeline.features import feature_table, gate, haze, signs_of, vegetation_anomaly
+from pipeline.features import common_fall, feature_table, gate, haze, shade, signs_of, vegetation_anomaly
 from pipeline.indices import compute
 from pipeline.io.pixels import PLAIN, Reading, read_acquisition, read_cube
 from pipeline.io.states import StateFolder
@@ -29,11 +29,15 @@ from pipeline.sites import PixelTable, pixel_key
 LOG = logging.getLogger(__name__)
 STRIP_LOOKS = 16_000_000
 """Pixels times dates that are in memory at once when the reference is fitted, of 26 bytes each (six bands, class, mask)."""
-LEAF_OFF_NDVI = 0.55
-"""Where the NDVI that is still usual for the month is lower, leaf fall, snow or old bare ground hides a clearing: the look
-says nothing."""
+LEAST_NDVI = 0.55
+"""Where the NDVI that is still usual for the half-month is lower, snow, open soil or thin grass hides a clearing: the look says
+nothing. Dug ground has about 0.2."""
+LEAF_FALL = 0.2
+"""The same where the usual NDVI lies this far below that of the ground's greenest half-month: leaves come and go within days of
+another date each year. On a real deciduous forest 0.15 costs a hundredth of the lost ground, 0.3 doubles the false alarms."""
 DRY_SEASON_NDVI = 0.35
-"""The same where the dry season leaves grass and twigs: dug ground (NDVI about 0.2) still stands out against them."""
+"""`LEAST_NDVI` where the dry season leaves grass and twigs, against which dug ground still stands out; leaf fall is no reason
+there, since most clear looks are in the dry season."""
 EVERGREEN = ("humid_forest", "leach_ponds")
 """Landscapes that keep their leaves."""
 DRY_SEASON = ("dry_forest", "savanna", "bare_hills")
@@ -46,6 +50,18 @@ UNWATCHED_PCT = 5.0
 """Share of a chunk without watched ground from which the ledger says so."""
 DAYS_A_SWAP = 12
 """Days after which a back-fill swaps in the state of a chunk, so that a kill costs little."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeasonRules:
+    """When a change can be seen on ground with seasons."""
+
+    has_seasons: bool = False
+    """The landscape may lose its leaves: then nothing is watched before a year of it has been seen."""
+    least_ndvi: float = LEAST_NDVI
+    """NDVI that must be usual for the half-month."""
+    leaf_fall: float = LEAF_FALL
+    """How far the usual NDVI may lie below that of the greenest half-month."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +79,8 @@ class ChunkWork:
     states: StateFolder
     reading: Reading = PLAIN
     """How scenes are read."""
-    has_seasons: bool = False
-    """Whether the landscape may lose its leaves: then nothing is watched before a year of it has been seen."""
-    least_ndvi: float = LEAF_OFF_NDVI
-    """NDVI that must be usual for the month where a change is to be seen."""
+    seasons: SeasonRules = SeasonRules()
+    """Of the area's landscape."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +94,14 @@ class Progress:
     reference_on: date | None
 
 
-def seasons_of(landscape: object) -> tuple[bool, float]:
-    """Return whether a landscape may lose its leaves, and the least usual NDVI there; None is taken for evergreen."""
-    return landscape not in {None, *EVERGREEN}, DRY_SEASON_NDVI if landscape in DRY_SEASON else LEAF_OFF_NDVI
+def seasons_of(landscape: object) -> SeasonRules:
+    """Return the rules of a landscape; None is taken for evergreen."""
+    is_dry = landscape in DRY_SEASON
+    return SeasonRules(
+        has_seasons=landscape not in {None, *EVERGREEN},
+        least_ndvi=DRY_SEASON_NDVI if is_dry else LEAST_NDVI,
+        leaf_fall=1.0 if is_dry else LEAF_FALL,
+    )
 
 
 def update_chunk(work: ChunkWork) -> int:
@@ -153,23 +172,22 @@ def _take_day(
     return replace(progress, state=state), changed_pixels(state, progress.reference, work.chunk)
 
 
-def watched_ground(
-    reference: Reference, chunk: Chunk, day: date, *, has_seasons: bool = False, least_ndvi: float = LEAF_OFF_NDVI
-) -> np.ndarray:
+def watched_ground(reference: Reference, chunk: Chunk, day: date, rules: SeasonRules = SeasonRules()) -> np.ndarray:
     """Return where a change could be seen on a day: bool (y, x).
 
-    The past must be known, and the ground must usually be green in that month: a clearing of what is bare or leafless
-    anyway shows nothing. In a landscape with seasons the ground's own season must be known too.
+    The past must be known, and the ground must usually be green at that time of its year: a clearing of what is bare or
+    leafless anyway shows nothing. In a landscape with seasons the ground's own season must be known too.
     """
+    floor = reference.ndvi_floor(day)
     with np.errstate(invalid="ignore"):
-        is_bare_season = reference.ndvi_floor(day) < least_ndvi
-    known = reference.supports(day) & (reference.is_seasonal | (not has_seasons))
+        is_bare_season = (floor < rules.least_ndvi) | (floor < reference.ndvi_peak() - rules.leaf_fall)
+    known = reference.supports(day) & (reference.is_seasonal | (not rules.has_seasons))
     return known & chunk.inside & ~is_bare_season
 
 
 def _watched(work: ChunkWork, reference: Reference, day: date) -> np.ndarray:
     """`watched_ground` by the rules of the area's landscape."""
-    return watched_ground(reference, work.chunk, day, has_seasons=work.has_seasons, least_ndvi=work.least_ndvi)
+    return watched_ground(reference, work.chunk, day, work.seasons)
 
 
 def unwatched_words(watched: np.ndarray, chunk: Chunk) -> str:
@@ -177,7 +195,7 @@ def unwatched_words(watched: np.ndarray, chunk: Chunk) -> str:
     share = 100.0 * (1.0 - watched.sum() / max(int(chunk.inside.sum()), 1))
     if share < UNWATCHED_PCT:
         return ""
-    return f"{share:.0f} % of chunk {chunk.id} is not watched: bare, leafless or unknown in the reference for that month"
+    return f"{share:.0f} % of chunk {chunk.id} is not watched: bare, leafless or unknown in the reference at that time of year"
 
 
 def monitor_look(state: PixelState, reference: Reference, cube: xr.Dataset, day: date, work: ChunkWork) -> PixelState:
@@ -187,20 +205,22 @@ def monitor_look(state: PixelState, reference: Reference, cube: xr.Dataset, day:
     expected = reference.expected(day)
     expected[[i for i, b in enumerate(BANDS) if b not in bands]] = np.nan
     current = np.stack([bands.get(b, np.full(shape, np.nan, np.float32)) for b in BANDS])
-    floor = reference.ndvi_floor(day)
-    with np.errstate(invalid="ignore"):
-        is_usual = compute("ndvi", bands) >= floor - BELOW_FLOOR
     watched = _watched(work, reference, day)
     doubtful = doubtful_mask(cube[SCL].values[0], bands) & watched
     before, now = (dict(zip(BANDS, stack, strict=True)) for stack in (expected, current))
-    clear = (cube["clear"].values[0] & ~haze(now, before) | (doubtful & (state.doubtful >= 1))) & watched
+    veiled = haze(now, before) | shade(now, before)
+    clear = (cube["clear"].values[0] & ~veiled | (doubtful & (state.doubtful >= 1))) & watched
+    ndvi, floor = compute("ndvi", bands), reference.ndvi_floor(day)
+    floor -= common_fall(ndvi, floor, clear)
+    with np.errstate(invalid="ignore"):
+        is_usual = ndvi >= floor - BELOW_FLOOR
     spread = np.where(np.isnan(floor), reference.ndvi_spread(), np.float32(0.0))  # the floor knows better where it is known
     moving = gate(now, before, spread) & ~is_usual
     rows = np.flatnonzero(clear & (moving | (state.changed_looks > 0)))
     flat = current.reshape(len(BANDS), -1)[:, rows]
     features = feature_table(flat, expected.reshape(len(BANDS), -1)[:, rows])
     said = classify(work.estimator, features)
-    lost = vegetation_anomaly(compute("ndvi", bands).ravel()[rows], floor.ravel()[rows])
+    lost = vegetation_anomaly(ndvi.ravel()[rows], floor.ravel()[rows])
     signs = signs_of(features) | (lost > 0.5).astype(np.uint8)
     evidence = LookEvidence(rows, np.maximum(said.change, lost), said.seen, said.probabilities, signs, flat)
     return take_look(state, clear, doubtful, evidence, day)
@@ -267,7 +287,7 @@ def _is_due(work: ChunkWork, progress: Progress, day: date) -> bool:
     rules: ReferenceSection = work.config.reference
     if work.reference_until is not None:
         return day > work.reference_until
-    least_days = max(rules.min_days, YEAR_DAYS if work.has_seasons else 0)
+    least_days = max(rules.min_days, YEAR_DAYS if work.seasons.has_seasons else 0)
     if (day - work.acquisitions[0].solar_day).days < least_days:
         return False
     seen = (progress.count > 0) & work.chunk.inside  # ground outside of every scene is never seen: it must not hold up the rest

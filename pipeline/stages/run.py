@@ -189,7 +189,7 @@ def chunk_work(walk: Walk, chunk: Chunk) -> ChunkWork:
     """Return the work on one chunk."""
     return ChunkWork(
         walk.state, chunk, walk.acquisitions, walk.request.config, walk.request.section.reference_until,
-        walk.model.estimator, walk.store, walk.states, _reading(walk), *seasons_of(walk.area.properties.get("landscape")),
+        walk.model.estimator, walk.store, walk.states, _reading(walk), seasons_of(walk.area.properties.get("landscape")),
     )  # fmt: skip
 
 
