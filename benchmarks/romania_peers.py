@@ -23,9 +23,10 @@ import numpy as np
 import xarray as xr
 from peers.scores import Blocks, Interval, Score, interval, score
 from peers.settings import DEFAULT, Setting, all_settings
-from peers.truth import Truth, truth_of
-from peers.walked import HISTORY_END, Witness, forest_cube, open_forest, walk_forest
+from peers.walked import Witness, forest_cube, walk_forest
 
+from pipeline.evaluation.forest import HISTORY_END, forest_work
+from pipeline.evaluation.forest_truth import Truth, truth_of
 from pipeline.indices import normalised_difference
 from pipeline.monitor import PixelCode
 
@@ -192,7 +193,7 @@ def main() -> None:
     args = cli.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         work = args.work or Path(scratch)
-        forest = open_forest(work)
+        forest = forest_work(work)
         begun = time.perf_counter()
         witness = walk_forest(forest)
         walked_s = time.perf_counter() - begun

@@ -160,13 +160,15 @@ def evaluate(
     model: Annotated[Optional[Path], typer.Option(help="Folder of a model; the newest by default.")] = None,  # noqa: UP045
     out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("out/evaluation"),
     worlds: Annotated[int, typer.Option(help="Simulated worlds of each landscape to walk; 0 for none.", min=0)] = 1,
+    pictures: Annotated[bool, typer.Option("--pictures", help="Draw the chips that cost most, as hardest-chips.png.")] = False,
 ) -> None:
     """Measure a model on labelled data and write a report with figures, each with its 95 % interval."""
     from pipeline.evaluation.report import write_evaluation
     from pipeline.io.models import default_model
     from pipeline.training.evaluate import evaluate_model
 
-    evaluation = evaluate_model(model or default_model(), data.resolve(), worlds)
+    drawn = out.resolve() / "hardest-chips.png" if pictures else None
+    evaluation = evaluate_model(model or default_model(), data.resolve(), worlds, drawn)
     write_evaluation(evaluation, out.resolve())
     print(f"{len(evaluation.sections)} sections; {out.resolve() / 'report.md'}")
 

@@ -13,9 +13,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import romania_peers
 from peers.scores import Blocks, interval, score
 from peers.settings import DEFAULT, all_settings
-from peers.truth import Truth, fall, truth_of
 from peers.walked import Witness
 
+from pipeline.evaluation.forest_truth import Truth, fall, truth_of
 from pipeline.monitor import PixelCode
 
 VEGETATION, CLOUD = 4, 9

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from peers.truth import Truth
+from pipeline.evaluation.forest_truth import Truth
 
 BLOCK_PX = 10
 RESAMPLES = 1000

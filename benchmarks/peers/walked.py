@@ -5,22 +5,15 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import numpy as np
 import xarray as xr
 
-from pipeline.config import RunConfig
-from pipeline.demo.romania import build_romania
 from pipeline.io.pixels import Reading, read_cube
 from pipeline.monitor import PixelCode, PixelState
 from pipeline.stages import chunks
-from pipeline.stages.run import AoiRequest, chunk_work, open_walk
-
-HISTORY_END = date(2018, 12, 31)
-"""Last day of the reference; monitoring begins on the day after."""
 
 
 @dataclass
@@ -44,20 +37,6 @@ class Witness:
         reached = np.stack(self.codes) >= code
         day = np.array(self.days, "datetime64[D]")[reached.argmax(axis=0)]
         return np.where(reached.any(axis=0), day, np.datetime64("NaT", "D"))
-
-
-def open_forest(folder: Path) -> chunks.ChunkWork:
-    """Return the work on the one chunk of the Romanian forest, with the default configuration and the default model."""
-    forest = build_romania(folder)
-    config = RunConfig.model_validate({
-        "areas": [{"aoi": str(forest.aoi), "catalog": str(forest.catalog), "absent_bands": ["swir22"],
-                   "reference_until": HISTORY_END}],
-        "out": str(folder / "out"),
-    })  # fmt: skip
-    (folder / "out").mkdir()
-    walk = open_walk(AoiRequest(config.areas[0], config, folder / "out", str(folder / "out" / "store.sqlite"), None))
-    (chunk,) = walk.grid.chunks
-    return chunk_work(walk, chunk)
 
 
 def forest_cube(work: chunks.ChunkWork) -> xr.Dataset:

@@ -10,19 +10,29 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.errors import ModelMismatchError
+from pipeline.errors import DemoDataMissingError, ModelMismatchError
 from pipeline.evaluation.blind import blind_spots
 from pipeline.evaluation.document import Evaluation, Section
+from pipeline.evaluation.forest import forest_section
+from pipeline.evaluation.hardest import pair_pictures
 from pipeline.evaluation.world_sections import missed_table, score_worlds, world_section
 from pipeline.io.labels import Chips, read_point_table
 from pipeline.io.models import LANDSCAPES, MEASURED_ON_REAL, Model, load_model
+from pipeline.io.outputs import write_whole
 from pipeline.pairs import pair_features
 from pipeline.training.chip_sites import chip_sites
 from pipeline.training.held_out import HeldOut, hold_out, judge_pixels
 from pipeline.training.known import chip_digests
 from pipeline.training.points import evaluate_points
 from pipeline.training.samples import chip_samples
-from pipeline.training.sections import pair_section, pixel_section, point_section, site_section, world_site_section
+from pipeline.training.sections import (
+    hardest_pictures,
+    pair_section,
+    pixel_section,
+    point_section,
+    site_section,
+    world_site_section,
+)
 from pipeline.training.sources import POINTS, SEED, chips_of, read_training_data
 from pipeline.training.world_runs import measured_worlds, run_worlds
 
@@ -43,8 +53,8 @@ def held_out_sections(chips: Chips, held_out: HeldOut) -> dict[str, Section]:
     return sections
 
 
-def unseen_sections(chips: Chips, model: Model) -> dict[str, Section]:
-    """Return the sections of chips that a model has not seen.
+def released_scores(chips: Chips, model: Model) -> np.ndarray:
+    """Return the probability of new or grown mining that a model as released gives each chip: float64 (n,).
 
     Raises
     ------
@@ -54,10 +64,15 @@ def unseen_sections(chips: Chips, model: Model) -> dict[str, Section]:
     if model.pair is None:
         raise ModelMismatchError(f"{model.id}: found no model of pairs, expected one; versions from 0.3.0 have it")
     rows = np.array([pair_features(b, a) for b, a in zip(chips.before, chips.after, strict=True)])
+    return model.pair.probability(rows)
+
+
+def unseen_sections(chips: Chips, score: np.ndarray, model: Model) -> dict[str, Section]:
+    """Return the sections of chips that a model has not seen, with its `released_scores`."""
     sites = chip_sites(chips, model.estimator, np.random.default_rng([SEED, 2]))
     pixels = judge_pixels(chip_samples(chips, np.random.default_rng([SEED, 1])), model.estimator)
     return {
-        "pairs": pair_section(chips, model.pair.probability(rows), AS_RELEASED),
+        "pairs": pair_section(chips, score, AS_RELEASED),
         "sites": site_section(sites, model.site.probability(sites.features), AS_RELEASED),
         "pixels": pixel_section(pixels, "pixels", "Pixels of real pictures"),
     }
@@ -69,11 +84,20 @@ def point_sections(data: Path) -> dict[str, Section]:
     return {"points": point_section(evaluate_points(read_point_table(path), SEED))} if path.exists() else {}
 
 
-def world_sections(model: Path, work: Path, count: int) -> tuple[dict[str, Section], Evaluation]:
-    """Return the section of each landscape, and what was missed there in a document without sections."""
-    pooled = score_worlds(run_worlds(measured_worlds(count), model, work))
-    sections = {f"world_{score.landscape}": world_section(score) for score in pooled}
-    return sections, Evaluation({}, {}, landscape_limits(), (missed_table(pooled),) if pooled else ())
+def walked_sections(model: Path, work: Path, worlds: int) -> tuple[dict[str, Section], Evaluation]:
+    """Return the sections of whole walks, and their limits in a document without sections.
+
+    The real forest, and `worlds` simulated worlds of each landscape; what was missed in these is among the limits, and so is
+    a forest whose data is not installed.
+    """
+    sections, limits = {}, landscape_limits()
+    try:
+        sections["forest"] = forest_section(work / "forest", model)
+    except DemoDataMissingError as error:
+        limits = (*limits, f"Nothing was measured on every date of a real forest: {error}")
+    pooled = score_worlds(run_worlds(measured_worlds(worlds), model, work))
+    sections |= {f"world_{score.landscape}": world_section(score) for score in pooled}
+    return sections, Evaluation({}, {}, limits, (missed_table(pooled),) if pooled else ())
 
 
 def landscape_limits() -> tuple[str, ...]:
@@ -91,7 +115,7 @@ def facts_of(model_id: str, extra: Mapping[str, str | int | float]) -> dict[str,
     return {"model": model_id, "seed": SEED, **extra}
 
 
-def evaluate_model(folder: Path, data: Path, worlds: int) -> Evaluation:
+def evaluate_model(folder: Path, data: Path, worlds: int, pictures: Path | None = None) -> Evaluation:
     """Return what can be measured of a model on the labelled data of a folder.
 
     Parameters
@@ -103,6 +127,8 @@ def evaluate_model(folder: Path, data: Path, worlds: int) -> Evaluation:
         they are beside it.
     worlds : int
         Simulated worlds of each landscape that the whole walk is run on; 0 for none.
+    pictures : Path, optional
+        PNG to write with the pictures of the chips that cost most. They are the data's own, and so is their licence.
 
     Raises
     ------
@@ -117,14 +143,20 @@ def evaluate_model(folder: Path, data: Path, worlds: int) -> Evaluation:
     sections: dict[str, Section] = {}
     if known.all():
         learned = read_training_data(data)
-        sections |= held_out_sections(learned.chips, hold_out(learned, SEED))
+        held_out = hold_out(learned, SEED)
+        chips, score = learned.chips, held_out.pair_score
+        sections |= held_out_sections(chips, held_out)
     else:
-        sections |= unseen_sections(chips.take(~known), model)
+        chips = chips.take(~known)
+        score = released_scores(chips, model)
+        sections |= unseen_sections(chips, score, model)
+    if pictures is not None:
+        write_whole(pictures, pair_pictures(hardest_pictures(chips, score)))
     sections |= point_sections(data)
     limits = Evaluation({}, {}, landscape_limits())
     if worlds:
         with tempfile.TemporaryDirectory() as work:
-            of_worlds, limits = world_sections(folder, Path(work), worlds)
+            of_worlds, limits = walked_sections(folder, Path(work), worlds)
         sections |= of_worlds
     facts = facts_of(model.id, {"chips": len(known), "chips known to the model": int(known.sum())})
     if known.any() and not known.all():

@@ -32,6 +32,8 @@ GUARDED: tuple[Guarded, ...] = (
     Guarded("sites", "brier", more_is_better=False),
     Guarded("sites", "precision"),
     Guarded("sites", "recall"),
+    Guarded("forest", "recall_last_summer"),
+    Guarded("forest", "false_alarm_share", more_is_better=False),
     Guarded("world_humid_forest", "site_precision_named"),
     Guarded("world_humid_forest", "site_recall_alerted"),
     Guarded("world_humid_forest", "outline_iou_mean"),

@@ -18,7 +18,7 @@ from pipeline.io.models import MANIFEST_FILE, MEASURED_ON_REAL, save_model
 from pipeline.io.outputs import write_whole
 from pipeline.monitor import MonitorRules
 from pipeline.training.card import model_card
-from pipeline.training.evaluate import facts_of, held_out_sections, landscape_limits, point_sections, world_sections
+from pipeline.training.evaluate import facts_of, held_out_sections, landscape_limits, point_sections, walked_sections
 from pipeline.training.guard import Change, changes, figures_of, refuse_worse, stored_figures
 from pipeline.training.known import chip_digests
 from pipeline.training.sources import SEED, SOURCES, chips_of, read_training_data
@@ -79,7 +79,7 @@ def _measured(data: Path, draft: Path, report: TrainingReport, model_id: str, wo
     limits = Evaluation({}, {}, landscape_limits())
     if worlds:
         with tempfile.TemporaryDirectory() as work:
-            of_worlds, limits = world_sections(draft, Path(work), worlds)
+            of_worlds, limits = walked_sections(draft, Path(work), worlds)
         sections |= of_worlds
     facts = facts_of(model_id, {"chips": len(chips.reading), "chips known to the model": len(chips.reading)})
     return Evaluation(facts, sections, limits.blind, limits.blind_tables)

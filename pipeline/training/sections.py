@@ -9,6 +9,7 @@ from sklearn.model_selection import GroupKFold
 
 from pipeline.evaluation.chip_sections import Scored, scored_section
 from pipeline.evaluation.document import Cell, Section, Table
+from pipeline.evaluation.hardest import PicturePair, hardest, lost_rank
 from pipeline.evaluation.intervals import Figure, proportion
 from pipeline.evaluation.metrics import Judged, auc, measured
 from pipeline.io.labels import Chips
@@ -23,6 +24,7 @@ CONTROL_LEVELS = (10, 50, 90)
 MOST_PIXELS = 20_000
 """Pixels drawn for the figures of pixels: resampling all of them a thousand times says no more."""
 OLD_SCAR = "mining_static"
+MOST_HARDEST = 16
 
 
 def control_scores(chips: Chips) -> np.ndarray:
@@ -86,11 +88,38 @@ def pair_section(chips: Chips, score: np.ndarray, how: str) -> Section:
         ("True: read as new or grown mining; everything else counts against it, clouds and undecided ones too.",),
     )  # fmt: skip
     section = scored_section(scored)
-    tables = (_contrasts(chips, score, control), *section.tables)
+    tables = (_contrasts(chips, score, control), _hardest_chips(chips, score), *section.tables)
     return Section(
         section.title, section.source, section.landscape, section.figures, section.control, tables, section.plots,
         section.notes,
     )  # fmt: skip
+
+
+def _hardest_chips(chips: Chips, score: np.ndarray) -> Table:
+    """The chips that keep the AUC from 1, by name."""
+    label, lost = np.isin(chips.reading, MINING), lost_rank(np.isin(chips.reading, MINING), score)
+    rows: list[tuple[Cell, ...]] = [
+        (str(chips.sample_id[i]), str(chips.reading[i]), int(chips.confidence[i]), float(chips.new_pct[i]), float(score[i]),
+         float(lost[i]))
+        for i in hardest(label, score, MOST_HARDEST)
+    ]  # fmt: skip
+    return Table(
+        "Chips that cost the AUC most",
+        ("chip", "read as", "confidence", "new ground, %", "probability", "part in what the AUC lacks"), tuple(rows),
+        f"Up to {MOST_HARDEST} of the true and of the others, costliest first; the parts of each class add up to 1. Confidence "
+        "1 is a guess, 2 probable, 3 sure. `overburden evaluate --pictures` draws them.",
+    )  # fmt: skip
+
+
+def hardest_pictures(chips: Chips, score: np.ndarray) -> list[PicturePair]:
+    """Return the pictures of the chips of that table, in its order."""
+    return [
+        PicturePair(
+            f"{chips.sample_id[i]}: {chips.reading[i]}, confidence {chips.confidence[i]}, {chips.new_pct[i]:.0f} % new; "
+            f"given {score[i]:.2f}", chips.before[i], chips.after[i],
+        )
+        for i in hardest(np.isin(chips.reading, MINING), score, MOST_HARDEST)
+    ]  # fmt: skip
 
 
 def site_section(sites: ChipSites, score: np.ndarray, how: str) -> Section:
