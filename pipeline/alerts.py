@@ -167,7 +167,7 @@ class Alert:
 class AlertRules:
     """When an alert says something new."""
 
-    growth_ha: float = 0.5
+    growth_ha: float = 0.3
     growth_share: float = 0.1
 
 
@@ -347,14 +347,17 @@ def _revision(alert: Alert | None) -> int:
 
 MATERIAL = ("state", "activity", "likely_cause", "tenure_status", "merged_from", "split_from")
 """Properties whose change is news by itself."""
+SIZES = ("area_ha", "clearing_ha", "tailings_ha", "pond_ha")
+"""Hectares whose change is news where it is large for the site: ground added, or a pond dug where spoil was."""
 
 
 def _differs(told: Mapping[str, object], now: Mapping[str, object], rules: AlertRules) -> bool:
     """Whether properties differ enough to be news, as far as `now` has them."""
     if any(name in now and told[name] != now[name] for name in MATERIAL):
         return True
-    before, after = float(str(told["area_ha"])), float(str(now["area_ha"]))
-    return abs(after - before) >= max(rules.growth_ha, rules.growth_share * before)
+    before, after = ({name: float(str(facts[name])) for name in SIZES} for facts in (told, now))
+    least = max(rules.growth_ha, rules.growth_share * before["area_ha"])
+    return any(abs(after[name] - before[name]) >= least - 1e-9 for name in SIZES)
 
 
 def is_material(told: Alert, now: Alert, rules: AlertRules) -> bool:

@@ -193,17 +193,19 @@ def changed(alert: Alert, **properties: object) -> Alert:
         ({"merged_from": ["x"]}, True),
         ({"mining_probability": 0.7}, False),
         ({"last_detected_on": "2024-06-01"}, False),
-        ({"area_ha": 2.4}, False),
-        ({"area_ha": 2.5}, True),
-        ({"area_ha": 1.5}, True),
+        ({"area_ha": 2.29}, False),
+        ({"area_ha": 2.3}, True),
+        ({"area_ha": 1.7}, True),
+        ({"tailings_ha": 1.0, "pond_ha": 0.3}, True),
+        ({"pond_ha": 0.29}, False),
     ],
 )
 def test_only_what_matters_is_news(properties: dict, is_news: bool) -> None:
-    told = changed(said(), area_ha=2.0)
+    told = changed(said(), area_ha=2.0, clearing_ha=0.7, tailings_ha=1.3, pond_ha=0.0)
     assert is_material(told, changed(told, **properties), AlertRules()) is is_news
 
 
-def test_a_tenth_of_a_large_site_is_news_and_half_a_hectare_is_not() -> None:
+def test_a_tenth_of_a_large_site_is_news_and_less_is_not() -> None:
     told = changed(said(), area_ha=20.0)
     assert not is_material(told, changed(told, area_ha=21.9), AlertRules())
     assert is_material(told, changed(told, area_ha=22.1), AlertRules())
