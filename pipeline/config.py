@@ -112,7 +112,7 @@ class TenureSection(_Section):
 class AlertsSection(_Section):
     """When an alert says something new."""
 
-    growth_ha: Annotated[float, Field(description="Growth, or ground that became another kind, that makes a new revision.", gt=0)] = 0.3
+    growth_ha: Annotated[float, Field(description="Growth, or ground of another kind, that makes a revision.", gt=0)] = 0.3
     growth_share: Annotated[float, Field(description="The same, as a share of the area last told.", gt=0)] = 0.1
     dormant_days: Annotated[int, Field(description="Seen clear without growth for this long: dormant.", ge=10)] = 90
 
