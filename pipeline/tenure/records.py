@@ -4,7 +4,7 @@ All geometry is lon/lat on WGS 84. A day is a `date`: the day as the register wr
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
@@ -83,6 +83,15 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspension:
+    """Days during which a title was suspended."""
+
+    first: date
+    last: date | None
+    """Last day, inclusive; None: until further notice."""
+
+
+@dataclass(frozen=True, slots=True)
 class Title:
     """One mineral right, as one snapshot tells of it."""
 
@@ -104,6 +113,10 @@ class Title:
     """Valid (multi)polygon, lon/lat."""
     snapshot: str = ""
     """SHA-256 of the snapshot that told of it."""
+    kind_since: date | None = None
+    """Day from which it is of this kind, where the register dates the change of stage; None: since its first day."""
+    suspensions: tuple[Suspension, ...] = ()
+    """Dated suspensions; a status of `suspended` without a dated one stands for the day of the snapshot."""
     doubts: tuple[Doubt, ...] = ()
     """What could not be understood. A title in doubt neither covers nor leaves uncovered: it gives `unknown`."""
 
@@ -156,6 +169,32 @@ class UnknownCode:
 
 
 @dataclass(frozen=True, slots=True)
+class RiverBuffer:
+    """A strip along water that a law keeps free of mining."""
+
+    width_m: float
+    """From the edge of the water."""
+    source: str
+    """The provision, such as `Lei 12.651/2012, art. 4`."""
+
+
+@dataclass(frozen=True, slots=True)
+class CountryRules:
+    """What the law behind a register says; data of the register's file, never of code."""
+
+    extraction: Mapping[TitleKind, frozenset[str]] = field(default_factory=lambda: {TitleKind.EXPLOITATION: frozenset()})
+    """Kinds that allow extraction, each with the minerals it may be for; an empty set: any that the title names."""
+    formalisation_kinds: frozenset[TitleKind] = frozenset({TitleKind.ARTISANAL_ZONE, TitleKind.FORMALISATION_ZONE})
+    """Kinds that set ground aside for artisanal mining, which each miner still needs leave for."""
+    prohibited_kinds: frozenset[TitleKind] = frozenset()
+    """Kinds whose ground is closed to mining."""
+    river_buffer: RiverBuffer | None = None
+    """None: none is stated, which is not to say that there is none."""
+    sources: tuple[str, ...] = ()
+    """Provisions that these rules were read from."""
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Our dated copy of a cadastre, and everything that reading it left out, repaired or did not understand."""
 
@@ -175,6 +214,15 @@ class Snapshot:
     unused_columns: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     """Everything else worth knowing, in words: repeated ids, far-off outlines, what the driver warned of."""
+    register: str = "generic"
+    """Name of the register file by which it was read."""
+    rules: CountryRules = field(default_factory=CountryRules)
+    outline_m: float | None = None
+    """How accurate the register's outlines are, metres; None: the register file does not say."""
+    transformation: str = ""
+    """How coordinates were brought to WGS 84, in words; empty: they were given in it."""
+    transformation_m: float = 0.0
+    """Accuracy of that transformation, metres, as its publisher states it."""
 
     def as_object(self) -> dict[str, object]:
         """Return what an alert says of this snapshot, as plain JSON."""
