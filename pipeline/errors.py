@@ -131,6 +131,10 @@ class TitleGeometryError(CadastreInvalidError):
     """A title is no polygon, or has no area."""
 
 
+class CadastreUnknownError(InputError):
+    """A snapshot or title is asked for that the registry does not hold."""
+
+
 class SiteGeometryError(PipelineError):
     """A site that is laid over titles is no polygon, or has no area."""
 

@@ -5,6 +5,7 @@ It never says more than that a snapshot shows a title or shows none.
 """
 
 from pipeline.tenure.assessment import SECOND_BEST, assess, boundary_dates
+from pipeline.tenure.differences import ChangeKind, TitleChange, differences
 from pipeline.tenure.findings import QUESTIONS, TenureRules, title_finding
 from pipeline.tenure.index import AreaIndex, TitleIndex, protected_overlaps
 from pipeline.tenure.minerals import mineral_names, minerals_sought
@@ -32,6 +33,7 @@ __all__ = [
     "SECOND_BEST",
     "AreaIndex",
     "AreaKind",
+    "ChangeKind",
     "CountryRules",
     "Doubt",
     "ProtectedArea",
@@ -44,6 +46,7 @@ __all__ = [
     "TenureRules",
     "TenureStatus",
     "Title",
+    "TitleChange",
     "TitleFinding",
     "TitleIndex",
     "TitleKind",
@@ -51,6 +54,7 @@ __all__ = [
     "UnknownCode",
     "assess",
     "boundary_dates",
+    "differences",
     "mineral_names",
     "minerals_sought",
     "protected_overlaps",
