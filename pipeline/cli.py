@@ -146,7 +146,7 @@ def train(
     version: Annotated[str, typer.Option(help="Version of the new model, such as 0.2.0.")],
     name: Annotated[str, typer.Option(help="Name of the model.")] = "amazon-gold",
     models: Annotated[Path, typer.Option(help="Folder of models.")] = Path("models"),
-    worlds: Annotated[int, typer.Option(help="Simulated worlds of each landscape that it is measured on.", min=0)] = 1,
+    worlds: Annotated[int, typer.Option(help="Simulated worlds of each landscape that it is measured on.", min=0)] = 3,
 ) -> None:
     """Train a new model version, measure it, and write it with its card; refused where it is worse than the one before."""
     from pipeline.flows import run_training
