@@ -48,7 +48,11 @@ class AreaSection(_Section):
     titles: Annotated[tuple[str, ...], Field(description="Files of mining titles; none: tenure_status is unknown.")] = ()
     titles_crs: Annotated[str | None, Field(description="CRS of title files that do not say theirs.")] = None
     titles_retrieved_on: Annotated[date | None, Field(description="Day on which the titles were retrieved.")] = None
+    registers: Annotated[
+        tuple[str, ...], Field(description="Registers whose snapshots in the registry are laid over sites, each as of its day.")
+    ] = ()
     protected: Annotated[tuple[str, ...], Field(description="Files of protected areas and Indigenous territories.")] = ()
+    rivers: Annotated[tuple[str, ...], Field(description="Files of rivers, where a register states a strip along them.")] = ()
 
 
 class FetchSection(_Section):
@@ -139,6 +143,9 @@ class RunConfig(_Section):
     store: Annotated[
         str | None, Field(description="SQLite file or database URL of the store; empty: store.sqlite in `out`.")
     ] = None
+    registry: Annotated[
+        str | None, Field(description="SQLite file or database URL of the cadastre registry; empty: the store.")
+    ] = None
     model: Annotated[str | None, Field(description="Folder of the model; empty: the one that comes with overburden.")] = None
     fetch: FetchSection = FetchSection()
     cube: CubeSection = CubeSection()
@@ -187,6 +194,7 @@ def _absolute(config: RunConfig, base: Path) -> RunConfig:
         area.model_copy(update={
             "aoi": place(area.aoi), "catalog": place(area.catalog),
             "titles": tuple(map(place, area.titles)), "protected": tuple(map(place, area.protected)),
+            "rivers": tuple(map(place, area.rivers)),
         })
         for area in config.areas
     )  # fmt: skip
@@ -196,6 +204,7 @@ def _absolute(config: RunConfig, base: Path) -> RunConfig:
             "out": place(config.out),
             "fetch": config.fetch.model_copy(update={"folder": place(config.fetch.folder) if config.fetch.folder else None}),
             "store": place(config.store) if config.store else None,
+            "registry": place(config.registry) if config.registry else None,
             "model": place(config.model) if config.model else None,
         }
     )

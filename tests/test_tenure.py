@@ -266,7 +266,9 @@ def test_properties_are_plain_json():
         "id": "T1", "holder": "Holder 1", "kind": "exploitation", "status": "active", "valid_from": "2020-01-01",
         "valid_to": None, "overlap_ha": 3.952, "finding": "covered",
     }]  # fmt: skip
-    assert told["cadastre"] == [{"name": "register", "retrieved_on": "2025-01-01", "sha256": "a" * 64, "title_count": 1}]
+    assert told["cadastre"] == [
+        {"name": "register", "register": "generic", "retrieved_on": "2025-01-01", "sha256": "a" * 64, "title_count": 1}
+    ]
 
 
 # --- what must always hold --------------------------------------------------------------------------------------------
@@ -354,9 +356,24 @@ def test_protected_overlaps_by_hand():
         ProtectedArea("4", "Beside", AreaKind.PROTECTED_AREA, rect(200, 0, 300, 200)),
     ]
     assert protected_overlaps(SITE, areas) == [
-        {"name": "2", "kind": "indigenous_territory", "overlap_ha": 3.952},
-        {"name": "Park", "kind": "protected_area", "overlap_ha": pytest.approx(SITE_HA / 2, abs=0.001)},
+        {"name": "2", "kind": "indigenous_territory", "overlap_ha": 3.952, "consent_required": True},
+        {
+            "name": "Park",
+            "kind": "protected_area",
+            "overlap_ha": pytest.approx(SITE_HA / 2, abs=0.001),
+            "consent_required": False,
+        },
     ]
+
+
+@pytest.mark.parametrize(("metres_away", "names"), [(-1, ["2"]), (5, ["2"]), (20, [])])
+def test_land_that_needs_consent_is_told_as_near_as_a_site_may_be_misplaced(metres_away, names):
+    right = 200 + metres_away
+    areas = [
+        ProtectedArea("1", "Park", AreaKind.PROTECTED_AREA, rect(205, 0, 900, 200)),
+        ProtectedArea("2", "", AreaKind.INDIGENOUS_TERRITORY, rect(right, 0, 900, 200)),
+    ]
+    assert [area["name"] for area in protected_overlaps(SITE, areas, near_m=12.5)] == names
 
 
 def test_boundary_dates_are_first_days_and_days_after_the_last():

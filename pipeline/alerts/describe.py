@@ -24,7 +24,7 @@ from pipeline.provenance import derive_id
 from pipeline.sites import PixelTable, Site, SiteModel, likely_cause, mining_probability, outline, site_features, within
 from pipeline.sites.likeness import change_hectares
 from pipeline.sites.pixels import PIXEL_HA
-from pipeline.tenure import AreaIndex, Snapshot, TenureRules, TitleIndex, assess, protected_overlaps
+from pipeline.tenure import Law, TenureFinding, TenureRules, TitleFinding, assess, protected_overlaps, restrictions
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,7 @@ class AlertContext:
     """EPSG text of the grid."""
     model: SiteModel
     model_id: str
-    titles: TitleIndex
-    snapshots: tuple[Snapshot, ...]
-    protected: AreaIndex
+    law: Law
     tenure_rules: TenureRules
     scenes_on: Mapping[date, tuple[str, ...]]
     """Ids of the scenes of each solar day."""
@@ -137,16 +135,39 @@ def detection(site: Site, pixels: PixelTable, context: AlertContext, outline_ha:
     }
 
 
-def _tenure(geometry: BaseGeometry, first: date, day: date, context: AlertContext) -> dict[str, object]:
-    """Properties that the titles give, on the day of the report and on that of detection."""
+def tenure(geometry: BaseGeometry, first: date, day: date, context: AlertContext) -> dict[str, object]:
+    """Return the properties that the titles give, on the day of the report and on that of detection.
+
+    Both are asked of the law as it is known on the day of the report.
+    """
+    law = context.law
     now, then = (
-        assess(geometry, context.titles, snapshots=context.snapshots, on=on, rules=context.tenure_rules) for on in (day, first)
+        assess(geometry, law.titles, snapshots=law.snapshots, on=on, rules=context.tenure_rules) for on in (day, first)
     )
+    protected = protected_overlaps(geometry, law.protected, near_m=context.tenure_rules.geolocation_m)
     return {
         **now.properties(),
+        "titles": _titles_on_both_days(now, then),
         "tenure_status_at_detection": str(then.status),
-        "protected_areas": protected_overlaps(geometry, context.protected),
+        "tenure_reasons_at_detection": list(then.reasons),
+        "uncovered_ha_at_detection": then.uncovered_ha,
+        "protected_areas": protected,
+        "restrictions": restrictions(geometry, law, on=day),
+        "consent_required": "yes" if any(area["consent_required"] for area in protected) else "no",
     }
+
+
+def _titles_on_both_days(now: TenureFinding, then: TenureFinding) -> list[dict[str, object]]:
+    """Titles that touch the site, each with what it says on the day of the report and on that of detection."""
+    at_detection = {id(told.title): told for told in then.titles}  # two titles may say the very same
+    told = [{**t.as_object(), "finding_at_detection": _finding_of(at_detection.pop(id(t.title), None))} for t in now.titles]
+    gone = [{**t.as_object(), "finding": None, "finding_at_detection": str(t.finding)} for t in at_detection.values()]
+    return [*told, *gone]
+
+
+def _finding_of(told: TitleFinding | None) -> str | None:
+    """What a title said, None where it did not lie near enough to say anything."""
+    return None if told is None else str(told.finding)
 
 
 def describe(site: Site, pixels: PixelTable, day: date, context: AlertContext, told: Alert | None) -> Alert:
@@ -173,7 +194,7 @@ def describe(site: Site, pixels: PixelTable, day: date, context: AlertContext, t
         "aoi_id": context.aoi_id,
         **detection(site, own, context, geo.geodesic_area_ha(geometry)),
         "model_id": context.model_id,
-        **_tenure(geometry, site.first_detected_on, day, context),
+        **tenure(geometry, site.first_detected_on, day, context),
         "evaluated_on": day.isoformat(),
         "evidence": None,
         "review_verdict": None,

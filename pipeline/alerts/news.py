@@ -17,19 +17,31 @@ class AlertRules:
     growth_share: float = 0.1
 
 
-MATERIAL = ("state", "activity", "likely_cause", "tenure_status", "merged_from", "split_from")
+MATERIAL = ("state", "activity", "likely_cause", "tenure_status", "consent_required", "merged_from", "split_from")
 """Properties whose change is news by itself."""
 SIZES = ("area_ha", "clearing_ha", "tailings_ha", "pond_ha")
 """Hectares whose change is news where it is large for the site: ground added, or a pond dug where spoil was."""
+TITLE_SHARE = 0.05
+"""A title over less than this share of the site can neither cover it nor leave it uncovered (`TenureRules.covered_share`)."""
 
 
 def _differs(told: Mapping[str, object], now: Mapping[str, object], rules: AlertRules) -> bool:
     """Whether properties differ enough to be news, as far as `now` has them."""
     if any(name in now and told[name] != now[name] for name in MATERIAL):
         return True
+    if "titles" in now and _titles_that_count(told) != _titles_that_count(now):
+        return True
     before, after = ({name: float(str(facts[name])) for name in SIZES} for facts in (told, now))
     least = max(rules.growth_ha, rules.growth_share * before["area_ha"])
     return any(abs(after[name] - before[name]) >= least - 1e-9 for name in SIZES)
+
+
+def _titles_that_count(properties: Mapping[str, object]) -> set[tuple[object, object]]:
+    """Titles over more than a twentieth of the site, with what they say: what covers the rest decides nothing."""
+    titles, least = properties["titles"], TITLE_SHARE * float(str(properties["area_ha"]))
+    if not isinstance(titles, list):
+        raise TypeError(f"found titles {titles!r}, expected a list")
+    return {(title["id"], title["finding"]) for title in titles if title["overlap_ha"] > least}
 
 
 def is_material(told: Alert, now: Alert, rules: AlertRules) -> bool:

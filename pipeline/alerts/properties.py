@@ -9,9 +9,15 @@ from shapely.geometry.base import BaseGeometry
 
 from pipeline.tenure import TenureStatus
 
-SCHEMA_VERSION = "1.1"
-SINCE_1_0: Mapping[str, object] = {"expansion_ha": 0.0, "reopened_on": None}
-"""Properties that version 1.0 lacked, with what stands for them in alerts that were told by it."""
+SCHEMA_VERSION = "1.2"
+SINCE_1_0: Mapping[str, object] = {
+    "expansion_ha": 0.0,
+    "reopened_on": None,
+    "tenure_reasons_at_detection": [],
+    "uncovered_ha_at_detection": None,
+    "restrictions": [],
+}
+"""Properties that earlier versions lacked, with what stands for them in alerts that were told by them."""
 
 DISCLAIMER = (
     "Activity seen from space, compared with a dated snapshot of a cadastre. It is not a finding about legality: "
@@ -116,15 +122,36 @@ ALERT_PROPERTIES: tuple[AlertProperty, ...] = (
     ),
     _P("tenure_status_at_detection", "string", "", "The same on first_detected_on.", choices=tuple(TenureStatus)),
     _P("tenure_reasons", "strings", "", "Why, in words, one per title that touches the site or per missing fact."),
+    _P("tenure_reasons_at_detection", "strings", "", "The same for tenure_status_at_detection."),
     _P(
         "titles",
         "objects",
         "",
-        "Titles that touch the site: id, holder, kind, status, valid_from, valid_to, overlap_ha, finding.",
+        "Titles that touch the site: id, holder, kind, status, valid_from, valid_to, overlap_ha, finding on evaluated_on, "
+        "finding_at_detection.",
     ),
     _P("uncovered_ha", "number", "ha", "Area without a title that allows extraction on that day.", nullable=True),
-    _P("cadastre", "objects", "", "Snapshots that were read: name, retrieved_on, sha256, title_count."),
-    _P("protected_areas", "objects", "", "Protected areas and Indigenous territories that overlap: name, kind, overlap_ha."),
+    _P("uncovered_ha_at_detection", "number", "ha", "The same on first_detected_on.", nullable=True),
+    _P("cadastre", "objects", "", "Snapshots that were read: name, register, retrieved_on, sha256, title_count."),
+    _P(
+        "protected_areas",
+        "objects",
+        "",
+        "Protected areas and Indigenous territories that overlap: name, kind, overlap_ha, consent_required.",
+    ),
+    _P(
+        "restrictions",
+        "objects",
+        "",
+        "Ground closed to mining that overlaps, whatever the titles say: kind, name, overlap_ha, width_m, provision.",
+    ),
+    _P(
+        "consent_required",
+        "string",
+        "",
+        "`yes` where the site touches an Indigenous territory: its place is shared only with consent on record.",
+        choices=("yes", "no"),
+    ),
     _P("priority", "number", "points", "Sum of the priority terms; orders the work, says nothing about guilt."),
     _P("priority_terms", "object", "points", "The terms of the priority by name."),
     _P("evaluated_on", "date", "", "Day for which this revision speaks."),

@@ -20,8 +20,12 @@ from pipeline.io.title_records import snapshot_of, snapshot_text, title_of, titl
 from pipeline.provenance import digest
 from pipeline.tenure import Snapshot, Title
 
+_SIDES = ("left", "bottom", "right", "top")
 _ROWS_AT_ONCE = 500
 """Rows of one statement: SQLite takes 32,766 values at most."""
+
+
+Bounds = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,14 +154,24 @@ class Registry:
         with self._engine.begin() as connection:
             return snapshot_of(connection.execute(query).scalar_one())
 
-    def titles(self, holding: Holding) -> list[Title]:
-        """Return the titles of a snapshot, in the order of its file."""
+    def titles(self, holding: Holding, *, within: Bounds | None = None) -> list[Title]:
+        """Return the titles of a snapshot, in the order of its file.
+
+        Parameters
+        ----------
+        holding : Holding
+        within : tuple of float, optional
+            Left, bottom, right, top in degrees: only titles whose bounding box meets this one.
+        """
         e, r = t.cadastre_entries, t.cadastre_records
         query = (
             sa.select(r.c.record, r.c.outline).join(e, e.c.digest == r.c.digest).where(e.c.seq == holding.seq).order_by(e.c.row)
         )
+        if within is not None:
+            left, bottom, right, top = within
+            query = query.where(r.c.left <= right, r.c.right >= left, r.c.bottom <= top, r.c.top >= bottom)
         with self._engine.begin() as connection:
-            return [title_of(row.record, row.outline, holding.sha256) for row in connection.execute(query)]
+            return [title_of(row.record, row.outline, holding.sha256) for row in connection.execute(query.order_by(e.c.row))]
 
     def history(self, title_id: str) -> list[tuple[Holding, list[Title]]]:
         """Return what each snapshot said of a title, in the order of knowledge; an empty list where it left it out.
@@ -200,7 +214,13 @@ def _put_records(
     """Write the records that are not there yet."""
     known = _known_digests(connection, keys)
     rows = {
-        key: {"digest": key, "title_id": title.title_id, "record": text, "outline": outline}
+        key: {
+            "digest": key,
+            "title_id": title.title_id,
+            "record": text,
+            "outline": outline,
+            **dict(zip(_SIDES, title.geometry.bounds, strict=True)),
+        }
         for key, title, (text, outline) in zip(keys, titles, texts, strict=True)
         if key not in known
     }

@@ -111,6 +111,10 @@ cadastre_records = Table(
     Column("title_id", String, nullable=False, index=True),
     Column("record", Text, nullable=False),
     Column("outline", LargeBinary, nullable=False),
+    Column("left", Float, nullable=False),
+    Column("bottom", Float, nullable=False),
+    Column("right", Float, nullable=False),
+    Column("top", Float, nullable=False),
 )  # fmt: skip
 """What was ever said of a title, once each, however many snapshots say it."""
 

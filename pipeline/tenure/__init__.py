@@ -4,10 +4,11 @@ Receives outlines of sites, titles and the snapshots that told of them; hands on
 It never says more than that a snapshot shows a title or shows none.
 """
 
-from pipeline.tenure.assessment import SECOND_BEST, assess, boundary_dates
+from pipeline.tenure.assessment import SECOND_BEST, assess
 from pipeline.tenure.differences import ChangeKind, TitleChange, differences
 from pipeline.tenure.findings import QUESTIONS, TenureRules, title_finding
-from pipeline.tenure.index import AreaIndex, TitleIndex, protected_overlaps
+from pipeline.tenure.index import AreaIndex, RiverIndex, TitleIndex, protected_overlaps
+from pipeline.tenure.law import Law, LawBook, combined, is_touched
 from pipeline.tenure.minerals import mineral_names, minerals_sought
 from pipeline.tenure.records import (
     AreaKind,
@@ -16,6 +17,7 @@ from pipeline.tenure.records import (
     ProtectedArea,
     Refusal,
     Repair,
+    River,
     RiverBuffer,
     Snapshot,
     Suspension,
@@ -27,6 +29,8 @@ from pipeline.tenure.records import (
     TitleStatus,
     UnknownCode,
 )
+from pipeline.tenure.restrictions import restrictions
+from pipeline.tenure.turning import boundary_dates, turning_days
 
 __all__ = [
     "QUESTIONS",
@@ -36,10 +40,14 @@ __all__ = [
     "ChangeKind",
     "CountryRules",
     "Doubt",
+    "Law",
+    "LawBook",
     "ProtectedArea",
     "Refusal",
     "Repair",
+    "River",
     "RiverBuffer",
+    "RiverIndex",
     "Snapshot",
     "Suspension",
     "TenureFinding",
@@ -54,9 +62,13 @@ __all__ = [
     "UnknownCode",
     "assess",
     "boundary_dates",
+    "combined",
     "differences",
+    "is_touched",
     "mineral_names",
     "minerals_sought",
     "protected_overlaps",
+    "restrictions",
     "title_finding",
+    "turning_days",
 ]

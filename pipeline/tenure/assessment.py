@@ -11,7 +11,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 import shapely
 from shapely.geometry.base import BaseGeometry
@@ -301,34 +301,3 @@ def _uncovered_ha(site: _Site, relations: Sequence[_Relation], *, is_missing: bo
     outside = max(0.0, round(site.area_ha - _union_ha([r for r in relations if r.permits]), HECTARE_DECIMALS))
     is_doubtful = any(r.may_permit and not r.permits and r.overlap_ha > 0 for r in relations)
     return None if outside > 0 and (is_missing or is_doubtful) else outside
-
-
-# --- days on which findings change ----------------------------------------------------------------------------------
-
-
-def boundary_dates(
-    titles: TitleIndex | Iterable[Title],
-    *,
-    after: date,
-    until: date,
-    snapshots: Sequence[Snapshot] = (),
-    rules: TenureRules | None = None,
-) -> list[date]:
-    """Return the days in (after, until], sorted, on which a title begins or has just ended.
-
-    With snapshots and rules, also the days from which a snapshot is stale. Between these days, the finding for a site
-    that does not change stays the same but for the dates in its reasons.
-    """
-    records = titles.records if isinstance(titles, TitleIndex) else titles
-    days: set[date] = set()
-    for title in records:
-        days |= {day for day in (title.valid_from, _day_after(title.valid_to)) if day is not None}
-    if rules is not None:
-        stale = timedelta(days=rules.stale_after_days + 1)
-        days |= {s.retrieved_on + stale for s in snapshots if s.retrieved_on is not None}
-    return sorted(day for day in days if after < day <= until)
-
-
-def _day_after(day: date | None) -> date | None:
-    """Return the day after, where the calendar has one."""
-    return None if day is None or day == date.max else day + timedelta(days=1)

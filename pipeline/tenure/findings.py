@@ -19,6 +19,8 @@ class TenureRules:
     tolerance_m: float = 20.0
     """Outside a title by less than this is `within_tolerance`. Sentinel-2 places a pixel within 12.5 m
     (doi:10.3390/rs9060584, multi-temporal requirement of L1C), a cadastre outline is given 15 m; in quadrature 19.5."""
+    geolocation_m: float = 12.5
+    """How accurately a site is placed."""
     minerals: tuple[str, ...] = ()
     """Minerals that the area is watched for; empty: minerals are not compared."""
     min_overlap_ha: float = 0.01

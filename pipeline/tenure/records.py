@@ -133,6 +133,20 @@ class ProtectedArea:
     snapshot: str = ""
     """SHA-256 of the snapshot that told of it."""
 
+    @property
+    def consent_required(self) -> bool:
+        """Whether the place of what lies in it is shared only with consent: an Indigenous people's own land."""
+        return self.kind is AreaKind.INDIGENOUS_TERRITORY
+
+
+@dataclass(frozen=True, slots=True)
+class River:
+    """Water that a law keeps a strip along."""
+
+    name: str
+    geometry: BaseGeometry
+    """Line or polygon, lon/lat; a line is the middle of the water."""
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -228,6 +242,7 @@ class Snapshot:
         """Return what an alert says of this snapshot, as plain JSON."""
         return {
             "name": self.name,
+            "register": self.register,
             "retrieved_on": None if self.retrieved_on is None else self.retrieved_on.isoformat(),
             "sha256": self.sha256,
             "title_count": self.title_count,
