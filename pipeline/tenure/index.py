@@ -5,6 +5,7 @@ from dataclasses import fields
 from math import cos, radians
 from typing import Generic, TypeVar
 
+import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
@@ -23,9 +24,9 @@ class _OutlineTree(Generic[_Record]):
 
     def __init__(self, records: Iterable[_Record]) -> None:
         self.records: tuple[_Record, ...] = tuple(sorted(records, key=_order))
-        outlines = [record.geometry for record in self.records]
-        shapely.prepare(outlines)
-        self._tree = shapely.STRtree(outlines)
+        self.outlines = np.array([record.geometry for record in self.records], dtype=object)
+        shapely.prepare(self.outlines)
+        self._tree = shapely.STRtree(self.outlines)
 
     def __len__(self) -> int:
         return len(self.records)
