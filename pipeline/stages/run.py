@@ -254,8 +254,8 @@ def _tenure_rules(walk: Walk) -> TenureRules:
     """How titles are laid over the sites of the area."""
     rules = walk.request.config.tenure
     return TenureRules(
-        tolerance_m=rules.tolerance_m, minerals=walk.area.minerals, min_overlap_ha=rules.min_overlap_ha,
-        stale_after_days=rules.stale_after_days,
+        geolocation_m=rules.geolocation_m, outline_m=rules.outline_m, minerals=walk.area.minerals,
+        min_overlap_ha=rules.min_overlap_ha, stale_after_days=rules.stale_after_days,
     )  # fmt: skip
 
 
