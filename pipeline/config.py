@@ -108,7 +108,12 @@ class SitesSection(_Section):
 class TenureSection(_Section):
     """From sites to titles on a day."""
 
-    tolerance_m: Annotated[float, Field(description="Outside of a title by less than this is within tolerance.", ge=0)] = 20.0
+    geolocation_m: Annotated[
+        float, Field(description="Sentinel-2 places a pixel within this; adds in quadrature to the tolerance.", ge=0)
+    ] = 12.5
+    outline_m: Annotated[
+        float, Field(description="The same for outlines of titles whose register does not state their accuracy.", ge=0)
+    ] = 15.0
     min_overlap_ha: Annotated[float, Field(description="Overlaps below this are slivers.", ge=0)] = 0.01
     stale_after_days: Annotated[int, Field(description="A snapshot older than this gives unknown.", ge=1)] = 1095
 

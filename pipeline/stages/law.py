@@ -18,8 +18,8 @@ REACH_DEGREES = 0.2
 def tenure_rules(section: TenureSection, minerals: tuple[str, ...]) -> TenureRules:
     """Return how titles are laid over the sites of an area."""
     return TenureRules(
-        tolerance_m=section.tolerance_m, minerals=minerals, min_overlap_ha=section.min_overlap_ha,
-        stale_after_days=section.stale_after_days,
+        geolocation_m=section.geolocation_m, outline_m=section.outline_m, minerals=minerals,
+        min_overlap_ha=section.min_overlap_ha, stale_after_days=section.stale_after_days,
     )  # fmt: skip
 
 

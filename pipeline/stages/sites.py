@@ -102,7 +102,8 @@ def _news(today: _Day, site: Site, told: Alert | None) -> Alert | None:
     """
     context, rules = today.context, today.rules
     if told is not None:
-        is_concerned = is_touched(told.geometry, today.touched, context.tenure_rules.tolerance_m)
+        reach_m = max((context.tenure_rules.tolerance_m(s) for s in context.law.snapshots), default=0.0)
+        is_concerned = is_touched(told.geometry, today.touched, reach_m)
         if not is_concerned and not is_material_ground(told, site, today.pixels, context, rules):
             return None
     alert = describe(site, today.pixels, today.day, context, told)

@@ -77,7 +77,8 @@ class Doubt:
     """One thing that the register says of a title and that could not be understood."""
 
     field: str
-    """Field of `Title` that is in doubt: kind, status, valid_from, valid_to or minerals."""
+    """Field of `Title` that is in doubt; `suspensions` for one that cannot be read; `runs_on` where it is in doubt that
+    the title ended with its last day."""
     text: str
     """What was found, as a clause: `its status 'x' is not known`."""
 
