@@ -186,6 +186,26 @@ def _print_answers(book: "Registry", known: Sequence[tuple["Holding", list["Titl
             print(f"about {on}, by snapshot {held.seq}: not listed")
 
 
+@app.command("findings")
+def findings(
+    config: Annotated[Path, typer.Option("--config", help="YAML configuration of the run whose detections are laid over.")],
+    on: Annotated[
+        Optional[datetime], typer.Option(formats=["%Y-%m-%d"], help="Day that is asked about; today where not given.")  # noqa: UP045
+    ] = None,
+    csv: Csv = None,
+) -> None:
+    """Say which titles came after work on their ground, show no work, or lie on protected land."""
+    from pipeline.config import load_config
+    from pipeline.stages.register_side import register_findings
+
+    day = on.date() if on is not None else datetime.now(UTC).date()
+    rows = [
+        [area_id, f.kind.value, f.register, f.title_id, f.other, f"{f.overlap_ha:.3f}", f.text]
+        for area_id, f in register_findings(load_config(config), day)
+    ]
+    _print_table(("area", "finding", "register", "title", "site or area", "ha", "what"), rows, csv)
+
+
 def _print_table(head: Sequence[str], rows: Sequence[Sequence[object]], csv: Path | None) -> None:
     """Print a table in columns, and write it as CSV where that is asked for."""
     from pipeline.io.outputs import csv_text, write_whole

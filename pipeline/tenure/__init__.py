@@ -29,6 +29,16 @@ from pipeline.tenure.records import (
     TitleStatus,
     UnknownCode,
 )
+from pipeline.tenure.register_side import (
+    Detection,
+    Listing,
+    RegisterFinding,
+    RegisterFindingKind,
+    listing_over,
+    titles_after_detections,
+    titles_in_protected,
+    titles_without_work,
+)
 from pipeline.tenure.restrictions import restrictions
 from pipeline.tenure.turning import boundary_dates, turning_days
 
@@ -39,11 +49,15 @@ __all__ = [
     "AreaKind",
     "ChangeKind",
     "CountryRules",
+    "Detection",
     "Doubt",
     "Law",
     "LawBook",
+    "Listing",
     "ProtectedArea",
     "Refusal",
+    "RegisterFinding",
+    "RegisterFindingKind",
     "Repair",
     "River",
     "RiverBuffer",
@@ -65,10 +79,14 @@ __all__ = [
     "combined",
     "differences",
     "is_touched",
+    "listing_over",
     "mineral_names",
     "minerals_sought",
     "protected_overlaps",
     "restrictions",
     "title_finding",
+    "titles_after_detections",
+    "titles_in_protected",
+    "titles_without_work",
     "turning_days",
 ]
