@@ -93,8 +93,12 @@ def protected_overlaps(
     index = areas if isinstance(areas, AreaIndex) else AreaIndex(areas)
     site = geo.polygons_only(geometry)
     found: list[tuple[float, str, ProtectedArea]] = []
+    site_ha = 0.0  # measured when it is needed, and once
     for area in index.near(site, near_m):
-        overlap_ha = round(geo.geodesic_area_ha(shared_ground(site, area.geometry)), 3)
+        overlap = shared_ground(site, area.geometry)
+        if overlap is site:
+            site_ha = site_ha or geo.geodesic_area_ha(site)
+        overlap_ha = round(site_ha if overlap is site else geo.geodesic_area_ha(overlap), 3)
         if overlap_ha > 0 or (near_m > 0 and area.consent_required and _is_within(site, area.geometry, near_m)):
             found.append((overlap_ha, area.name or area.area_id, area))
     found.sort(key=lambda row: (-row[0], row[1], row[2].kind.value))
