@@ -22,7 +22,7 @@ from pipeline.errors import (
     TitleGeometryError,
 )
 from pipeline.io.areas import read_area
-from pipeline.io.cadastres import read_protected, read_titles
+from pipeline.io.cadastres import find_register, read_protected, read_titles
 from pipeline.io.models import Model, default_model, load_model
 from pipeline.io.outputs import exclusive, remove_leftovers
 from pipeline.io.pixels import Reading, read_scene
@@ -282,8 +282,8 @@ def _title_days(walk: Walk, after: date | None, until: date) -> Sequence[date]:
 
 def _read_law(section: AreaSection) -> Law:
     """Titles and protected areas of an area."""
-    crs, day = section.titles_crs, section.titles_retrieved_on
-    told = [read_titles(Path(path), crs=crs, retrieved_on=day) for path in section.titles]
+    crs, day, register = section.titles_crs, section.titles_retrieved_on, find_register(section.titles_register)
+    told = [read_titles(Path(path), crs=crs, retrieved_on=day, register=register) for path in section.titles]
     kept = [read_protected(Path(path), crs=crs) for path in section.protected]
     return Law(
         tuple(title for titles, _ in told for title in titles),
