@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -281,6 +282,15 @@ def test_a_file_takes_over_what_it_extends_but_for_fields_it_says_are_in_no_colu
     assert register.rules.prohibited_kinds == {TitleKind.OTHER}
 
 
+def test_outlines_outside_of_the_bounds_are_named_and_the_rest_counted(tmp_path):
+    register = replace(generic_register(), bounds=(0.0, 0.0, 1.0, 1.0))
+    titles, snapshot = titles_of(tmp_path, *({"id": f"A{n}"} for n in range(22)), register=register)
+    outside = [note for note in snapshot.notes if "outside" in note]
+    assert (len(titles), len(outside)) == (22, 21)
+    assert outside[0].startswith("A0 (feature 1) reaches outside of the register's bounds, lon 0 to 1 lat 0 to 1")
+    assert outside[-1] == "2 more outlines reach outside of them"
+
+
 def test_a_law_may_name_minerals(tmp_path):
     register = load_register(written(tmp_path, "rules: {extraction: {exploitation: [sand, gravel], exploration: any}}\n"))
     assert register.rules.extraction == {
@@ -303,6 +313,8 @@ def test_a_law_may_name_minerals(tmp_path):
     ("rules: {river_buffer: {width_m: 30}}\n", "rules.river_buffer.source"),
     ("outline: {accuracy_m: 10}\n", "outline.source"),
     ("rules: {extraction: {exploitation: some}}\n", "rules.extraction.exploitation"),
+    ("rules: {extraction: {exploitation: [glod]}}\n", "found the minerals glod"),
+    ("rules: {prohibited_kinds: [exploitation]}\n", "exploitation both open and closed"),
     ("extends: tiny\n", "itself among the files"),
     ("extends: absent\n", "absent.yaml"),
     ("columns: [\n", "expected a register file"),

@@ -199,6 +199,7 @@ def _titles(
     minerals, strange["minerals"] = _minerals(texts["minerals"], texts["kind"], register)
     since, strange["kind_since"] = _days(texts["kind_since"], register)
     suspensions, strange["suspensions"] = _suspensions(texts["suspended_from"], texts["suspended_to"], register)
+    may_run_on = _runs_on(texts["status"], ends, register)
     titles = [
         Title(
             title_id=ids[row],
@@ -213,7 +214,7 @@ def _titles(
             snapshot=file.sha256,
             kind_since=since[row],
             suspensions=suspensions[row],
-            doubts=(*_doubts(strange, row), *_runs_on(texts["status"][row], ends[row], register)),
+            doubts=(*_doubts(strange, row), *may_run_on[row]),
         )
         for row, outline in enumerate(file.outlines)
         if outline.geometry is not None
@@ -221,11 +222,13 @@ def _titles(
     return titles, strange
 
 
-def _runs_on(status: str | None, last: date | None, register: Register) -> tuple[Doubt, ...]:
+def _runs_on(statuses: Sequence[str | None], lasts: Sequence[date | None], register: Register) -> list[tuple[Doubt, ...]]:
     """Return the doubt whether a title ended with its last day, where its status leaves that open."""
-    if status is None or last is None or code_of(status, dict.fromkeys(register.runs_on, True)) is None:
-        return ()
-    return (Doubt("runs_on", _RUNS_ON.format(last, status)),)
+    table = dict.fromkeys(register.runs_on, True)
+    return [
+        (Doubt("runs_on", _RUNS_ON.format(last, status)),) if status and last and code_of(status, table) else ()
+        for status, last in zip(statuses, lasts, strict=True)
+    ]
 
 
 def _doubts(strange: Mapping[str, _Strange], row: int) -> tuple[Doubt, ...]:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pipeline.errors import RegisterInvalidError
 from pipeline.io.cadastres.registers import TITLE_FIELDS, Register, Whole, plain_column
 from pipeline.tenure import CountryRules, RiverBuffer, TitleKind, TitleStatus
-from pipeline.tenure.minerals import plain_word
+from pipeline.tenure.minerals import MINERAL_WORDS, plain_word
 
 REGISTERS = Path(__file__).resolve().parents[3] / "configs" / "registers"
 """Folder of the register files that come with overburden."""
@@ -109,6 +109,14 @@ class RulesSection(_Section):
     river_buffer: Annotated[RiverSection | None, Field(description="Strip along water that is kept free of mining.")] = None
     sources: Annotated[_Texts, Field(description="Provisions that the rules were read from.")] = ()
 
+    @model_validator(mode="after")
+    def _is_open_or_closed(self) -> "RulesSection":
+        """Refuse a kind that would both allow extraction and close the ground to it."""
+        both = sorted(kind.value for kind in {*self.extraction, *self.formalisation_kinds} & {*self.prohibited_kinds})
+        if both:
+            raise ValueError(f"found {', '.join(both)} both open and closed to mining, expected one of them")
+        return self
+
     def as_rules(self) -> CountryRules:
         """Return the rules as the law reads them."""
         river = self.river_buffer
@@ -158,12 +166,22 @@ class RegisterFile(_Section):
     rules: Annotated[RulesSection | None, Field(description="The law; empty: that of the file that it extends.")] = None
 
     @model_validator(mode="after")
-    def _consistent(self) -> "RegisterFile":
+    def _bounds_are_a_box(self) -> "RegisterFile":
         """Refuse bounds that are no box in degrees."""
         if self.bounds is not None:
             west, south, east, north = self.bounds
             if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
                 raise ValueError(f"found bounds {list(self.bounds)}, expected west, south, east, north in degrees")
+        return self
+
+    @model_validator(mode="after")
+    def _minerals_are_known(self) -> "RegisterFile":
+        """Refuse a mineral of the law that no text of a title could ever give: it would make every title a mismatch."""
+        tables = (MINERAL_WORDS, self.codes.minerals, self.kind_minerals)
+        known = {name for table in tables for names in table.values() for name in names}
+        named = {name for names in (self.rules.extraction if self.rules else {}).values() if names != "any" for name in names}
+        if strange := sorted(named - known):
+            raise ValueError(f"found the minerals {', '.join(strange)} in rules.extraction, expected English names in use")
         return self
 
 
@@ -238,37 +256,21 @@ def _load(path: Path, below: tuple[Path, ...]) -> Register:
 
 def _joined(file: RegisterFile, parent: Register | None) -> Register:
     """Return the register of a file, its own tables before those of the file that it extends."""
-    kinds, statuses = _turned(file.codes.kind), _turned(file.codes.status)
-    status_texts = {plain_word(text) for text in (file.runs_on.status if file.runs_on else ())}
-    own = Register(
-        name=file.name,
-        columns={key: tuple(map(plain_column, names)) for key, names in file.columns.items()},
-        kinds={**_own_names(TitleKind), **kinds},
-        statuses={**_own_names(TitleStatus), **statuses},
-        minerals=_plain_keys(file.codes.minerals),
-        kind_minerals=_plain_keys(file.kind_minerals),
-        whole={key: Whole(said.value, said.because) for key, said in file.whole.items()},
-        runs_on=frozenset(status_texts),
-        day_first=file.day_first,
-        bounds=file.bounds,
-        outline_m=None if file.outline is None else file.outline.accuracy_m,
-        rules=CountryRules() if file.rules is None else file.rules.as_rules(),
-    )
-    if parent is None:
-        return own
+    base = parent or Register("", {}, _own_names(TitleKind), _own_names(TitleStatus))
+    runs_on = frozenset(plain_word(text) for text in (file.runs_on.status if file.runs_on else ()))
     return Register(
-        name=own.name,
-        columns=_columns(own.columns, parent.columns),
-        kinds={**parent.kinds, **kinds},
-        statuses={**parent.statuses, **statuses},
-        minerals={**parent.minerals, **own.minerals},
-        kind_minerals={**parent.kind_minerals, **own.kind_minerals},
-        whole={**parent.whole, **own.whole},
-        runs_on=own.runs_on | parent.runs_on,
-        day_first=parent.day_first if own.day_first is None else own.day_first,
-        bounds=own.bounds or parent.bounds,
-        outline_m=parent.outline_m if own.outline_m is None else own.outline_m,
-        rules=parent.rules if file.rules is None else own.rules,
+        name=file.name,
+        columns=_columns({key: tuple(map(plain_column, names)) for key, names in file.columns.items()}, base.columns),
+        kinds={**base.kinds, **_turned(file.codes.kind)},
+        statuses={**base.statuses, **_turned(file.codes.status)},
+        minerals={**base.minerals, **_plain_keys(file.codes.minerals)},
+        kind_minerals={**base.kind_minerals, **_plain_keys(file.kind_minerals)},
+        whole={**base.whole, **{key: Whole(said.value, said.because) for key, said in file.whole.items()}},
+        runs_on=base.runs_on | runs_on,
+        day_first=base.day_first if file.day_first is None else file.day_first,
+        bounds=base.bounds if file.bounds is None else file.bounds,
+        outline_m=base.outline_m if file.outline is None else file.outline.accuracy_m,
+        rules=base.rules if file.rules is None else file.rules.as_rules(),
     )
 
 
