@@ -47,6 +47,10 @@ class AreaSection(_Section):
     ] = ()
     titles: Annotated[tuple[str, ...], Field(description="Files of mining titles; none: tenure_status is unknown.")] = ()
     titles_crs: Annotated[str | None, Field(description="CRS of title files that do not say theirs.")] = None
+    titles_register: Annotated[
+        str | None,
+        Field(description="Register file by which titles are read: name of a ready one, or a .yaml file; empty: generic."),
+    ] = None
     titles_retrieved_on: Annotated[date | None, Field(description="Day on which the titles were retrieved.")] = None
     registers: Annotated[
         tuple[str, ...], Field(description="Registers whose snapshots in the registry are laid over sites, each as of its day.")
@@ -200,6 +204,7 @@ def _absolute(config: RunConfig, base: Path) -> RunConfig:
             "aoi": place(area.aoi), "catalog": place(area.catalog),
             "titles": tuple(map(place, area.titles)), "protected": tuple(map(place, area.protected)),
             "rivers": tuple(map(place, area.rivers)),
+            "titles_register": place(named) if (named := area.titles_register or "").endswith(".yaml") else named or None,
         })
         for area in config.areas
     )  # fmt: skip

@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.config import AreaSection, RunConfig, load_config
 from pipeline.errors import PipelineError
 from pipeline.io.areas import check_area, read_area
-from pipeline.io.cadastres import read_protected, read_titles
+from pipeline.io.cadastres import find_register, read_protected, read_titles
 from pipeline.io.catalogs import find_scenes
 from pipeline.io.models import default_model, read_manifest
 from pipeline.io.providers import open_source
@@ -92,8 +92,15 @@ def _catalog(section: AreaSection, config: RunConfig) -> str:
 
 def _titles(section: AreaSection, path: str) -> str:
     """How many titles a file has."""
-    titles, snapshot = read_titles(Path(path), crs=section.titles_crs, retrieved_on=section.titles_retrieved_on)
-    return f"{len(titles)} titles, {len(snapshot.refused)} refused, {len(snapshot.repaired)} repaired"
+    register = find_register(section.titles_register)
+    titles, snapshot = read_titles(
+        Path(path), crs=section.titles_crs, retrieved_on=section.titles_retrieved_on, register=register
+    )
+    strange = sum(code.count for code in snapshot.unknown_codes)
+    return (
+        f"{len(titles)} titles by the register {register.name}, {len(snapshot.refused)} refused, "
+        f"{len(snapshot.repaired)} repaired, {strange} codes not understood"
+    )
 
 
 def _register(config: RunConfig, register: str) -> str:

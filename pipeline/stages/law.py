@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.config import AreaSection, TenureSection
 from pipeline.errors import CadastreUnknownError, TitleGeometryError
-from pipeline.io.cadastres import read_protected, read_rivers, read_titles
+from pipeline.io.cadastres import find_register, read_protected, read_rivers, read_titles
 from pipeline.io.registry import Bounds, Registry, open_registry
 from pipeline.tenure import AreaIndex, Law, LawBook, RiverIndex, Snapshot, TenureRules, TitleIndex, combined
 from pipeline.tenure.law import Told
@@ -43,7 +43,8 @@ def read_law(section: AreaSection, registry: str, bounds: Bounds, rules: TenureR
         The registry holds no snapshot of a register that the area names.
     """
     crs, day = section.titles_crs, section.titles_retrieved_on
-    files = [read_titles(Path(path), crs=crs, retrieved_on=day) for path in section.titles]
+    register = find_register(section.titles_register)
+    files = [read_titles(Path(path), crs=crs, retrieved_on=day, register=register) for path in section.titles]
     told: list[dict[date, Told]] = [{date.min: (tuple(titles), (snapshot,))} for titles, snapshot in files]
     if section.registers:
         book = open_registry(registry)

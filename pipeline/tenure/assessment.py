@@ -142,7 +142,8 @@ def _relations(
     """Titles that touch the site, or that may permit and lie within the tolerance; most hectares first."""
     known = {snapshot.sha256: snapshot for snapshot in snapshots}
     found = []
-    for title in index.near(site.geometry, _widest_m(snapshots, rules)):
+    widest_m = max(rules.tolerance_m(snapshot) for snapshot in (None, *snapshots))
+    for title in index.near(site.geometry, widest_m):
         snapshot = known.get(title.snapshot)
         finding, predicate = title_finding(title, on, rules=rules, snapshot=snapshot)
         overlap = shared_ground(site.geometry, title.geometry)
@@ -154,11 +155,6 @@ def _relations(
         if round(overlap_ha, HECTARE_DECIMALS) > 0 or (relation.may_permit and _is_near(site, relation)):
             found.append(relation)
     return sorted(found, key=lambda r: -round(r.overlap_ha, HECTARE_DECIMALS))
-
-
-def _widest_m(snapshots: Sequence[Snapshot], rules: TenureRules) -> float:
-    """Largest tolerance of any title."""
-    return max(rules.tolerance_m(snapshot) for snapshot in (None, *snapshots))
 
 
 def _is_near(site: _Site, relation: _Relation) -> bool:
@@ -254,7 +250,7 @@ def _remarks(snapshots: Sequence[Snapshot], on: date, status: TenureStatus) -> l
 def _silence(snapshots: Sequence[Snapshot], rules: TenureRules) -> str:
     """Say that no title touches the site."""
     names = ", ".join(sorted({snapshot.name for snapshot in snapshots}))
-    reach = f"{_widest_m(snapshots, rules):.3g} m"
+    reach = f"{max(rules.tolerance_m(snapshot) for snapshot in snapshots):.3g} m"
     return f"No title in {names} touches the site, or permits and lies within the tolerance, {reach}, of it."
 
 
