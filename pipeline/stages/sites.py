@@ -44,7 +44,7 @@ def update_sites(work: SiteWork, until: date) -> int:
     after = work.area.site_day
     looked = {d for days in held.values() for d in days if (after is None or d > after) and d <= until}
     told = set(work.book.days(after or work.first_day, until)) if (looked or after) else set()
-    begun = min(looked) if looked else after
+    begun = after or min(looked, default=None)
     days = sorted(looked | {d for d in told if begun is not None and d >= begun})
     tables = _tables_before(work, held, after)
     for day in days:
