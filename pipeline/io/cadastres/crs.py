@@ -119,8 +119,16 @@ def propose_crs(name: str, typical: Bounds, texts: Iterable[str]) -> tuple[str, 
     if not (0 <= left <= right <= 1_000_000 and 0 <= bottom <= top <= 10_000_000):
         return ("EPSG:3857",) if max(map(abs, typical)) <= 20_037_508.4 else ()
     codes = [(32600 if half == "n" else 32700) + int(zone) for zone, half in _ZONE.findall(name.lower())]
+    return tuple(f"EPSG:{code}" for code in dict.fromkeys((*codes, *named_zones(name, texts))))
+
+
+def named_zones(name: str, texts: Iterable[str]) -> tuple[int, ...]:
+    """Return the EPSG codes of the zones of every country that a file's name or texts name.
+
+    Examples
+    --------
+    >>> named_zones("titles_ghana_2025", [])
+    (32630, 32631)
+    """
     words = plain_word(" ".join([name.replace("_", " "), *texts]))
-    for country, zones in COUNTRY_CRS.items():
-        if re.search(rf"\b{country}\b", words):
-            codes += zones
-    return tuple(f"EPSG:{code}" for code in dict.fromkeys(codes))
+    return tuple(z for country, zones in COUNTRY_CRS.items() if re.search(rf"\b{country}\b", words) for z in zones)
