@@ -25,6 +25,8 @@ _CAN_HOLD_ARCS = frozenset(KINDS[7:15])
 ARC_STEP_DEGREES = 4.0
 """Arcs are drawn in straight steps of this turn, GDAL's own; a whole circle loses 0.08 % of its area by it."""
 _FINE_STEP_DEGREES = 0.1
+_STEPPED = f"its arcs were drawn in straight steps of {ARC_STEP_DEGREES:g} degrees"
+_RINGED = frozenset({"Polygon", "MultiPolygon"})
 _STEP_OPTION = "OGR_ARC_STEPSIZE"
 _STEP_LOCK = threading.Lock()
 _EMPTY = {"", "null", "none", "nan", "nat", "n/a"}
@@ -43,26 +45,33 @@ class Layer:
 
 def read_layer(source: str, name: str, declared: str | None) -> Layer:
     """Return one layer of what GDAL opens, a drawing and a value of each column for every feature, in its order."""
-    frame = pyogrio.read_dataframe(source, layer=name, datetime_as_string=True, read_geometry=False)
-    columns = {str(column): tuple(_text(v) for v in frame[column].tolist()) for column in frame.columns}
-    return Layer(declared, _drawings(source, name), columns)
+    frame = pyogrio.read_dataframe(source, layer=name, datetime_as_string=True, on_invalid="fix")
+    names = [str(column) for column in frame.columns if column != frame.geometry.name]
+    columns = {column: tuple(_text(v) for v in frame[column].tolist()) for column in names}
+    return Layer(declared, tuple(_drawings(source, name, frame.geometry.to_numpy().tolist())), columns)
 
 
-def _drawings(source: str, name: str) -> tuple[Drawing, ...]:
-    """The geometries of a layer; well-known binary tells kinds and open rings that GDAL's own reading hides."""
+def _drawings(source: str, name: str, geometries: Sequence[BaseGeometry | None]) -> Iterator[Drawing]:
+    """The geometries of a layer; well-known binary tells kinds, open rings and arcs, which that reading hides."""
     _, table = read_arrow(source, layer=name, columns=[])
     binary = table.column(table.num_columns - 1).to_pylist()
     kinds = ["null" if wkb is None else _kind(wkb) for wkb in binary]
+    finer = _read_finely(source, name) if _CAN_HOLD_ARCS.intersection(kinds) else [None] * len(kinds)
+    for geometry, wkb, kind, fine in zip(geometries, binary, kinds, finer, strict=True):
+        if geometry is None:
+            yield Drawing(None, kind)
+        elif shapely.force_2d(geometry) is None:  # nor does GDAL draw arcs inside of a collection in steps
+            yield Drawing(None, f"{kind} with arcs")
+        elif fine is not None and shapely.get_num_coordinates(fine) != shapely.get_num_coordinates(geometry):
+            yield Drawing(geometry, kind, _STEPPED, fine)
+        else:
+            yield Drawing(geometry, kind, "a ring was not closed" if kind in _RINGED and _is_open(wkb) else None)
+
+
+def _is_open(wkb: bytes) -> bool:
+    """Whether a ring of polygons without arcs ends elsewhere than it begins."""
     with np.errstate(invalid="ignore"):  # coordinates that are no numbers are refused one by one
-        as_drawn = shapely.from_wkb(binary, on_invalid="ignore")
-        closed = shapely.from_wkb(np.array(binary, dtype=object), on_invalid="fix")
-    drawings = [
-        Drawing(g, kind, "a ring was not closed" if g is not None and raw is None else None)
-        for g, kind, raw in zip(closed.tolist(), kinds, np.atleast_1d(as_drawn).tolist(), strict=True)
-    ]
-    if any(d.geometry is None and d.kind in _CAN_HOLD_ARCS for d in drawings):
-        return tuple(_straightened(source, name, drawings))
-    return tuple(drawings)
+        return shapely.from_wkb(wkb, on_invalid="ignore") is None
 
 
 def _kind(wkb: bytes) -> str:
@@ -71,18 +80,9 @@ def _kind(wkb: bytes) -> str:
     return KINDS[code % 1000] if code % 1000 < len(KINDS) else f"geometry of type {code}"
 
 
-def _straightened(source: str, name: str, drawings: Sequence[Drawing]) -> Iterator[Drawing]:
-    """The drawings of a layer, those with arcs in short straight steps."""
-    coarse, fine = _read_stepped(source, name, ARC_STEP_DEGREES), _read_stepped(source, name, _FINE_STEP_DEGREES)
-    flaw = f"its arcs were drawn in straight steps of {ARC_STEP_DEGREES:g} degrees"
-    for drawing, steps, finer in zip(drawings, coarse, fine, strict=True):
-        is_curved = drawing.geometry is None and drawing.kind in _CAN_HOLD_ARCS and steps is not None
-        yield Drawing(steps, drawing.kind, flaw, finer) if is_curved else drawing
-
-
-def _read_stepped(source: str, name: str, step: float) -> list[BaseGeometry | None]:
-    """The geometries of a layer, arcs in straight steps of a turn in degrees."""
-    with _arc_step(step):
+def _read_finely(source: str, name: str) -> list[BaseGeometry | None]:
+    """The geometries of a layer, arcs in much shorter steps than usual."""
+    with _arc_step(_FINE_STEP_DEGREES):
         frame = pyogrio.read_dataframe(source, layer=name, columns=[], on_invalid="fix")
     return list(frame.geometry.to_numpy().tolist())
 
@@ -107,4 +107,3 @@ def _text(value: object) -> str | None:
         return ", ".join(t for v in value if (t := _text(v)) is not None) or None
     text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
     return None if text.lower() in _EMPTY else text
-

@@ -106,9 +106,7 @@ def _polygonal(lonlat: BaseGeometry, kind: str, flaw: str | None, finer: BaseGeo
     reasons = [] if flaw is None else [flaw]
     if not is_sound:
         reasons.append(_unsound(lonlat, kind, is_less=before_ha < 0.995 * after_ha))
-    return Outline(
-        ground, kind, repaired="; ".join(reasons), before_ha=round(before_ha, 3), after_ha=round(after_ha, 3)
-    )
+    return Outline(ground, kind, repaired="; ".join(reasons), before_ha=round(before_ha, 3), after_ha=round(after_ha, 3))
 
 
 def _unsound(lonlat: BaseGeometry, kind: str, *, is_less: bool) -> str:
@@ -116,7 +114,7 @@ def _unsound(lonlat: BaseGeometry, kind: str, *, is_less: bool) -> str:
     if lonlat.geom_type not in _POLYGONAL:
         return f"polygons taken from a {kind}"
     reason = str(shapely.is_valid_reason(lonlat))
-    return reason + (_CANCELS if is_less and reason.startswith("Self-intersection") else "")
+    return reason + (_CANCELS if is_less and "elf-intersection" in reason else "")
 
 
 def _ground(part: BaseGeometry) -> BaseGeometry:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
-from xml.parsers import expat  # noqa: S407 - it is asked to refuse declarations before any is expanded
+from xml.parsers import expat
 from zipfile import ZipFile
 
 from pipeline.errors import CadastreInvalidError, CadastreUnsafeError
