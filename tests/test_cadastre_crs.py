@@ -7,6 +7,7 @@ import json
 import math
 
 import pytest
+from pyproj import CRS
 
 from pipeline.errors import CadastreAxisOrderError, CadastreWithoutCrsError
 from pipeline.io.cadastres import read_titles
@@ -93,39 +94,39 @@ def apart_m(title, expected):
 # --- against the published parameters ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("epsg", "place", "ellipsoid", "shift", "operation", "accuracy_m"), [
-    (4248, (-79.5, -7.5), INTERNATIONAL_1924, (-279, 175, -379), "PSAD56 to WGS 84 (8)", 16),
-    (4618, (-74.5, -8.5), GRS_1967_MODIFIED, (-58, 0, -44), "SAD69 to WGS 84 (11)", 9),
-    (5527, (-49.0, -9.0), GRS_1967_MODIFIED, (-67.35, 3.88, -38.22), "SAD69(96) to WGS 84 (2)", 5),
-    (4210, (31.0, -8.0), CLARKE_1880_RGS, (-175, -23, -303), "Arc 1960 to WGS 84 (3)", 15),
-    (4168, (-1.7, 6.0), WAR_OFFICE, (-170, 33, 326), "Accra to WGS 84 (4)", 6),
-    (4250, (-1.7, 6.0), CLARKE_1880_RGS, (-130, 29, 364), "Leigon to WGS 84 (1)", 5),
-    (4267, (-83.0, 35.0), CLARKE_1866, (-8, 160, 176), "NAD27 to WGS 84 (4)", 10),
+@pytest.mark.parametrize(("epsg", "place", "ellipsoid", "shift", "published"), [
+    (4248, (-79.5, -7.5), INTERNATIONAL_1924, (-279, 175, -379), ("PSAD56 to WGS 84 (8)", 16)),
+    (4618, (-74.5, -8.5), GRS_1967_MODIFIED, (-58, 0, -44), ("SAD69 to WGS 84 (11)", 9)),
+    (5527, (-49.0, -9.0), GRS_1967_MODIFIED, (-67.35, 3.88, -38.22), ("SAD69(96) to WGS 84 (2)", 5)),
+    (4210, (31.0, -8.0), CLARKE_1880_RGS, (-175, -23, -303), ("Arc 1960 to WGS 84 (3)", 15)),
+    (4168, (-1.7, 6.0), WAR_OFFICE, (-170, 33, 326), ("Accra to WGS 84 (4)", 6)),
+    (4250, (-1.7, 6.0), CLARKE_1880_RGS, (-130, 29, 364), ("Leigon to WGS 84 (1)", 5)),
+    (4267, (-83.0, 35.0), CLARKE_1866, (-8, 160, 176), ("NAD27 to WGS 84 (4)", 10)),
 ])  # fmt: skip
-def test_degrees_are_shifted_by_the_published_parameters(tmp_path, epsg, place, ellipsoid, shift, operation, accuracy_m):
+def test_degrees_are_shifted_by_the_published_parameters(tmp_path, epsg, place, ellipsoid, shift, published):
     ring = square(*place)
     (title,), snapshot = read_titles(write(tmp_path, ring, epsg))
     expected = [shifted(lon, lat, ellipsoid, *shift) for lon, lat in ring]
     assert apart_m(title, expected) < 0.01
     assert apart_m(title, ring) > 10  # it would be told if nothing was shifted
-    assert (snapshot.transformation, snapshot.transformation_m) == (operation, accuracy_m)
+    assert (snapshot.transformation, snapshot.transformation_m) == published
 
 
-@pytest.mark.parametrize(("epsg", "place", "ellipsoid", "shift", "grid", "accuracy_m"), [
-    (24877, (-79.5, -7.5), INTERNATIONAL_1924, (-279, 175, -379), {**UTM, "lon0": -81.0}, 16),
-    (24878, (-75.5, -11.0), INTERNATIONAL_1924, (-279, 175, -379), {**UTM, "lon0": -75.0}, 16),
-    (24879, (-71.0, -15.0), INTERNATIONAL_1924, (-279, 175, -379), {**UTM, "lon0": -69.0}, 16),
-    (21036, (33.0, -8.0), CLARKE_1880_RGS, (-175, -23, -303), {**UTM, "lon0": 33.0}, 15),
-    (2136, (-1.7, 6.0), WAR_OFFICE, (-170, 33, 326),
+@pytest.mark.parametrize(("epsg", "place", "datum", "grid", "accuracy_m"), [
+    (24877, (-79.5, -7.5), (INTERNATIONAL_1924, -279, 175, -379), {**UTM, "lon0": -81.0}, 16),
+    (24878, (-75.5, -11.0), (INTERNATIONAL_1924, -279, 175, -379), {**UTM, "lon0": -75.0}, 16),
+    (24879, (-71.0, -15.0), (INTERNATIONAL_1924, -279, 175, -379), {**UTM, "lon0": -69.0}, 16),
+    (21036, (33.0, -8.0), (CLARKE_1880_RGS, -175, -23, -303), {**UTM, "lon0": 33.0}, 15),
+    (2136, (-1.7, 6.0), (WAR_OFFICE, -170, 33, 326),
      {"lon0": -1.0, "lat0": 4 + 2 / 3, "k": 0.99975, "easting": 900_000.0, "northing": 0.0, "unit": GOLD_COAST_FOOT}, 6),
-    (25000, (-1.7, 6.0), CLARKE_1880_RGS, (-130, 29, 364),
+    (25000, (-1.7, 6.0), (CLARKE_1880_RGS, -130, 29, 364),
      {"lon0": -1.0, "lat0": 4 + 2 / 3, "k": 0.99975, "easting": 274319.51, "northing": 0.0, "unit": 1.0}, 5),
-    (26717, (-83.0, 35.0), CLARKE_1866, (-8, 160, 176), {**UTM, "lon0": -81.0, "northing": 0.0}, 10),
+    (26717, (-83.0, 35.0), (CLARKE_1866, -8, 160, 176), {**UTM, "lon0": -81.0, "northing": 0.0}, 10),
 ], ids=["PSAD56-17S", "PSAD56-18S", "PSAD56-19S", "Arc1960-36S", "Ghana-feet", "Ghana-metres", "NAD27-17N"])  # fmt: skip
-def test_grids_are_shifted_by_the_published_parameters(tmp_path, epsg, place, ellipsoid, shift, grid, accuracy_m):
+def test_grids_are_shifted_by_the_published_parameters(tmp_path, epsg, place, datum, grid, accuracy_m):
     ring = square(*place)
-    (title,), snapshot = read_titles(write(tmp_path, [gridded(*corner, ellipsoid, **grid) for corner in ring], epsg))
-    assert apart_m(title, [shifted(*corner, ellipsoid, *shift) for corner in ring]) < 0.01
+    (title,), snapshot = read_titles(write(tmp_path, [gridded(*corner, datum[0], **grid) for corner in ring], epsg))
+    assert apart_m(title, [shifted(*corner, *datum) for corner in ring]) < 0.01
     assert snapshot.transformation_m == accuracy_m
 
 
@@ -210,9 +211,14 @@ def test_one_operation_is_used_for_all_outlines(tmp_path):
     ("EPSG:4674", False), ("EPSG:4322", False), ("EPSG:24877", False), ("EPSG:4258", False),
 ])  # fmt: skip
 def test_only_wgs84_is_wgs84(text, expected):
-    from pyproj import CRS
-
     assert is_wgs84(CRS.from_user_input(text)) is expected
+
+
+@pytest.mark.parametrize("epsg", [5800, 4978], ids=["a local grid", "geocentric"])
+def test_a_crs_that_is_not_tied_to_a_map_raises(tmp_path, epsg):
+    ring = [(1_000, 2_000), (2_000, 2_000), (2_000, 3_000)]
+    with pytest.raises(CadastreWithoutCrsError, match="not tied to places on the ground"):
+        read_titles(write(tmp_path, ring, 4326), crs=f"EPSG:{epsg}")
 
 
 # --- swapped axes -----------------------------------------------------------------------------------------------------

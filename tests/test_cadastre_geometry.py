@@ -5,6 +5,7 @@ import math
 import re
 import sqlite3
 import struct
+from itertools import pairwise
 
 import numpy as np
 import pyogrio
@@ -255,7 +256,7 @@ def test_every_feature_is_a_title_or_refused(tmp_path, shapes):
 def winding(ring, point):
     """How often a ring runs round a point, by the angles of its corners."""
     turned = 0.0
-    for (ax, ay), (bx, by) in zip(ring, ring[1:], strict=False):
+    for (ax, ay), (bx, by) in pairwise(ring):
         a, b = math.atan2(ay - point.y, ax - point.x), math.atan2(by - point.y, bx - point.x)
         turned += (b - a + math.pi) % (2 * math.pi) - math.pi
     return round(turned / (2 * math.pi))

@@ -1,7 +1,6 @@
 """Swapped axes: lat/lon for lon/lat, northing/easting for easting/northing. Told where it is certain, never undone."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +42,8 @@ def require_axis_order(path: Path, crs: str, *, typical: Bounds, texts: Iterable
     """
     left, bottom, right, top = typical
     source = parse_crs(crs)
+    if source.geodetic_crs is None:
+        return
     if source.is_geographic and not are_degrees(typical) and are_degrees((bottom, left, top, right)):
         _refuse(path, typical, "degrees: latitudes are at most 90")
     x, y = (left + right) / 2, (bottom + top) / 2
@@ -90,19 +91,14 @@ def lonely(boxes: np.ndarray) -> list[int]:
 
 def refuse_swapped(outlines: Sequence[Outline]) -> tuple[Outline, ...]:
     """Return the outlines, those refused that lie far from every other and among them when swapped."""
-    rows = [row for row, outline in enumerate(outlines) if outline.geometry is not None]
-    boxes = shapely.envelope(np.array([outlines[row].geometry for row in rows], dtype=object))
+    grounds = [(row, outline.geometry) for row, outline in enumerate(outlines) if outline.geometry is not None]
+    boxes = shapely.envelope(np.array([ground for _, ground in grounds], dtype=object))
     far = lonely(boxes)
-    if not far:
-        return tuple(outlines)
-    rest = shapely.STRtree(np.delete(boxes, far))
     looked = list(outlines)
-    for position in far:
-        outline = outlines[rows[position]]
-        swapped = shapely.transform(outline.geometry, lambda points: points[:, ::-1])
+    rest = shapely.STRtree(np.delete(boxes, far))
+    for row, ground in (grounds[position] for position in far):
+        swapped = shapely.transform(ground, lambda points: points[:, ::-1])
         if are_degrees(swapped.bounds) and len(rest.query(shapely.envelope(swapped), "dwithin", distance=_AMONG_DEGREES)):
             reason = "it lies far from every other outline, and among them with lat and lon swapped"
-            looked[rows[position]] = replace(
-                outline, geometry=None, refused=reason, location=swapped, repaired=None, before_ha=0.0, after_ha=0.0
-            )
+            looked[row] = Outline(None, outlines[row].geometry_type, refused=reason, location=swapped)
     return tuple(looked)

@@ -85,6 +85,11 @@ def settle_crs(path: Path, *, declared: str | None, passed: str | None, typical:
             f"{_advice(path, typical, texts)}"
         )
     crs = parse_crs(stated)
+    if crs.geodetic_crs is None or crs.is_geocentric:
+        raise CadastreWithoutCrsError(
+            f"{path}: found the CRS {crs.name!r}, which is not tied to places on the ground by lon/lat or a map projection; "
+            f"expected one that is. {_advice(path, typical, texts)}"
+        )
     if crs.is_geographic != are_degrees(typical):
         expected = "degrees" if crs.is_geographic else "metres or feet"
         says = "passed" if passed is not None else "declared, or by RFC 7946 taken,"

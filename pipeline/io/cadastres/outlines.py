@@ -125,13 +125,13 @@ def _ground(part: BaseGeometry) -> BaseGeometry:
     """
     if part.is_valid:
         return part
-    outer, *inner = [_encircled(ring) for ring in (part.exterior, *part.interiors)]
+    outer, *inner = [_encircled(ring) for ring in shapely.get_rings(part).tolist()]
     return outer.difference(shapely.union_all(inner)) if inner else outer
 
 
-def _encircled(ring: BaseGeometry) -> BaseGeometry:
+def _encircled(ring: shapely.LinearRing) -> BaseGeometry:
     """The ground that one ring runs round."""
-    return geo.polygons_only(shapely.make_valid(shapely.Polygon(ring), method="structure", keep_collapsed=False))
+    return geo.polygons_only(shapely.make_valid(shapely.polygons(ring), method="structure", keep_collapsed=False))
 
 
 def _flattened(geometry: BaseGeometry) -> list[BaseGeometry]:

@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, NoReturn
 from xml.parsers import expat
 from zipfile import ZipFile
 
@@ -170,7 +170,7 @@ def _require_plain_text(piece: _Piece, content: bytes) -> None:
 def _require_plain_kml(piece: _Piece, content: bytes) -> None:
     """Raise where KML declares a document type or entities, in whatever encoding and place, or links to more of it."""
 
-    def declares(*_: object) -> None:
+    def declares(*_: object) -> NoReturn:
         raise _reaches_out(piece, "references to other files, or entities")
 
     def starts(name: str, _: object) -> None:

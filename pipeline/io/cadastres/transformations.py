@@ -14,9 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import shapely
 from pyproj import CRS, Transformer
-from pyproj.aoi import AreaOfInterest
 from pyproj.exceptions import ProjError
-from pyproj.transformer import TransformerGroup
+from pyproj.transformer import AreaOfInterest, TransformerGroup
 from shapely.geometry.base import BaseGeometry
 
 from pipeline import geo
@@ -97,6 +96,7 @@ def choose_transformation(crs: str, *, typical: Bounds, texts: Iterable[str] = (
     fitting = [operation for operation in group.transformers if not _is_ballpark(operation)]
     named = [operation for operation in fitting if _names_country(operation, texts)]
     best = (named or fitting or group.transformers)[0]
+    note: str | None
     if source.is_bound:
         accuracy_m = STATED_SHIFT_M
         note = f"the CRS itself states the datum shift, of unknown accuracy: {STATED_SHIFT_M:g} m is taken"
