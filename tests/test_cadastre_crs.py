@@ -214,11 +214,11 @@ def test_only_wgs84_is_wgs84(text, expected):
     assert is_wgs84(CRS.from_user_input(text)) is expected
 
 
-@pytest.mark.parametrize("epsg", [5800, 4978], ids=["a local grid", "geocentric"])
-def test_a_crs_that_is_not_tied_to_a_map_raises(tmp_path, epsg):
+@pytest.mark.parametrize("crs", ['LOCAL_CS["mine grid",UNIT["metre",1]]', "EPSG:4978"], ids=["a mine grid", "geocentric"])
+def test_a_crs_that_is_not_tied_to_a_map_raises(tmp_path, crs):
     ring = [(1_000, 2_000), (2_000, 2_000), (2_000, 3_000)]
     with pytest.raises(CadastreWithoutCrsError, match="not tied to places on the ground"):
-        read_titles(write(tmp_path, ring, 4326), crs=f"EPSG:{epsg}")
+        read_titles(write(tmp_path, ring, 4326), crs=crs)
 
 
 # --- swapped axes -----------------------------------------------------------------------------------------------------
