@@ -127,6 +127,18 @@ class CadastreWithoutCrsError(CadastreInvalidError):
     """A file of titles does not say its coordinate reference system, or its numbers contradict it."""
 
 
+class CadastreAxisOrderError(CadastreInvalidError):
+    """The coordinates of a file of titles are in lat/lon or northing/easting order: they fit only when swapped."""
+
+
+class CadastreUnsafeError(CadastreInvalidError):
+    """A file of titles reaches outside of its own place, points elsewhere, or unpacks without bound."""
+
+
+class CadastreServiceError(ProviderAnswerError):
+    """A cadastre service answers with an error, in another form, or not with all of its features."""
+
+
 class TitleGeometryError(CadastreInvalidError):
     """A title is no polygon, or has no area."""
 

@@ -85,6 +85,11 @@ def settle_crs(path: Path, *, declared: str | None, passed: str | None, typical:
             f"{_advice(path, typical, texts)}"
         )
     crs = parse_crs(stated)
+    if crs.geodetic_crs is None or crs.is_geocentric:
+        raise CadastreWithoutCrsError(
+            f"{path}: found the CRS {crs.name!r}, which is not tied to places on the ground by lon/lat or a map projection; "
+            f"expected one that is. {_advice(path, typical, texts)}"
+        )
     if crs.is_geographic != are_degrees(typical):
         expected = "degrees" if crs.is_geographic else "metres or feet"
         says = "passed" if passed is not None else "declared, or by RFC 7946 taken,"
@@ -119,8 +124,16 @@ def propose_crs(name: str, typical: Bounds, texts: Iterable[str]) -> tuple[str, 
     if not (0 <= left <= right <= 1_000_000 and 0 <= bottom <= top <= 10_000_000):
         return ("EPSG:3857",) if max(map(abs, typical)) <= 20_037_508.4 else ()
     codes = [(32600 if half == "n" else 32700) + int(zone) for zone, half in _ZONE.findall(name.lower())]
+    return tuple(f"EPSG:{code}" for code in dict.fromkeys((*codes, *named_zones(name, texts))))
+
+
+def named_zones(name: str, texts: Iterable[str]) -> tuple[int, ...]:
+    """Return the EPSG codes of the zones of every country that a file's name or texts name.
+
+    Examples
+    --------
+    >>> named_zones("titles_ghana_2025", [])
+    (32630, 32631)
+    """
     words = plain_word(" ".join([name.replace("_", " "), *texts]))
-    for country, zones in COUNTRY_CRS.items():
-        if re.search(rf"\b{country}\b", words):
-            codes += zones
-    return tuple(f"EPSG:{code}" for code in dict.fromkeys(codes))
+    return tuple(z for country, zones in COUNTRY_CRS.items() if re.search(rf"\b{country}\b", words) for z in zones)

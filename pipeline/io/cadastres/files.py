@@ -1,34 +1,32 @@
 """Vector files, opened with GDAL: every layer that holds outlines, and nothing beyond the file itself."""
 
-import math
 import warnings
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyogrio
 import shapely
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
-from pyproj import CRS
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.errors import CadastreInvalidError
+from pipeline.io.cadastres.axes import refuse_swapped, require_axis_order
 from pipeline.io.cadastres.crs import Bounds, are_degrees, settle_crs
+from pipeline.io.cadastres.encodings import encoding_note
+from pipeline.io.cadastres.layers import Layer, read_layer
 from pipeline.io.cadastres.outlines import Outline, read_outline
+from pipeline.io.cadastres.safety import safe_sources
+from pipeline.io.cadastres.transformations import LONLAT, Transformation, choose_transformation
 from pipeline.provenance import digest, sha256_of
 
-SUFFIXES = (".geojson", ".json", ".geojsonl", ".shp", ".gpkg", ".kml", ".kmz", ".fgb", ".gdb", ".csv", ".tab", ".mif")
-"""Files that are opened, also inside a zip."""
 DRIVERS = frozenset({
     "GeoJSON", "GeoJSONSeq", "TopoJSON", "ESRIJSON", "JSONFG", "ESRI Shapefile", "GPKG", "KML", "LIBKML", "FlatGeobuf",
     "OpenFileGDB", "CSV", "MapInfo File",
 })  # fmt: skip
 """GDAL drivers that read the file and follow no reference out of it."""
 _SHAPEFILE = (".shp", ".shx", ".dbf", ".prj", ".cpg", ".qix", ".sbn", ".sbx")
-_EMPTY = {"", "null", "none", "nan", "nat", "n/a"}
 _READ_ERRORS = (DataSourceError, DataLayerError, FeatureError, FieldError, GeometryError, UnicodeDecodeError)
 
 
@@ -42,18 +40,13 @@ class VectorFile:
     columns: Mapping[str, tuple[str | None, ...]]
     """Column to its values as text, None where empty; a column that a layer lacks is empty there."""
     notes: tuple[str, ...]
+    transformation: str = ""
+    """How coordinates were brought to WGS 84, in words; empty: they were given in it."""
+    transformation_m: float = 0.0
+    """Accuracy of that in metres, the worst of its layers."""
 
     def __len__(self) -> int:
         return len(self.outlines)
-
-
-@dataclass(frozen=True, slots=True)
-class _Layer:
-    """One layer as the driver reads it."""
-
-    declared: str | None
-    geometries: tuple[BaseGeometry | None, ...]
-    columns: Mapping[str, tuple[str | None, ...]]
 
 
 def read_vector(path: Path, *, crs: str | None = None) -> VectorFile:
@@ -63,54 +56,36 @@ def read_vector(path: Path, *, crs: str | None = None) -> VectorFile:
     ------
     CadastreInvalidError
         The file is absent, of a kind that is not opened, damaged, or holds no feature with a geometry.
-    CadastreWithoutCrsError
-        See `settle_crs`.
+    CadastreUnsafeError
+        See `safe_sources`.
+    CadastreWithoutCrsError, CadastreAxisOrderError
+        See `settle_crs` and `require_axis_order`.
     """
     if not path.exists():
         raise CadastreInvalidError(f"{path}: no such file; expected a vector file such as GeoJSON or a zipped Shapefile")
     notes: list[str] = []
+    sources = safe_sources(path)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        layers = [layer for source in _sources(path) for layer in _layers(path, source, notes)]
+        layers = [layer for source in sources for layer in _layers(path, source, notes)]
     notes += sorted({f"the driver warned: {warning.message}" for warning in caught})
-    if not any(layer.geometries for layer in layers):
+    if not any(layer.drawings for layer in layers):
         raise CadastreInvalidError(
             f"{path}: found no feature with a geometry; expected one polygon for each title or area. "
             "An empty file cannot tell that there is nothing: leave it out"
         )
-    outlines = tuple(outline for layer in layers for outline in _outlines(path, layer, crs))
-    return VectorFile(path.stem, _digest(path), outlines, _joined(layers), tuple(notes))
+    changes = [_transformation(path, layer, crs) for layer in layers]
+    drawn = zip(layers, changes, strict=True)
+    outlines = refuse_swapped([read_outline(drawing, change) for layer, change in drawn for drawing in layer.drawings])
+    notes += dict.fromkeys(change.note for change in changes if change.note is not None)
+    return VectorFile(
+        path.stem, _digest(path), outlines, _joined(layers), tuple(notes),
+        "; ".join(dict.fromkeys(change.name for change in changes if change.name)),
+        max(change.accuracy_m for change in changes),
+    )  # fmt: skip
 
 
-def _sources(path: Path) -> list[str]:
-    """Return what GDAL opens for a path: the file itself, or each vector file in a zip, in place."""
-    if path.suffix.lower() != ".zip":
-        if path.suffix.lower() not in SUFFIXES:
-            raise CadastreInvalidError(f"{path}: found {path.suffix or 'no suffix'}, expected {', '.join(SUFFIXES)} or .zip")
-        if path.is_file():
-            with path.open("rb") as file:
-                _refuse_reference(path, file.read(2048))
-        return [str(path)]
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = sorted(n for n in archive.namelist() if n.lower().endswith(SUFFIXES) and not n.startswith("__MACOSX"))
-            for member in members:
-                with archive.open(member) as file:
-                    _refuse_reference(path, file.read(2048))
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise CadastreInvalidError(f"{path}: cannot be opened as a zip: {error}; download it again") from error
-    if not members:
-        raise CadastreInvalidError(f"{path}: found no vector file inside, expected one of {', '.join(SUFFIXES)}")
-    return [f"/vsizip/{{{path}}}/{member}" for member in members]
-
-
-def _refuse_reference(path: Path, head: bytes) -> None:
-    """Refuse a file that only points at another one, under whatever suffix."""
-    if b"<OGRVRT" in head or b"<!ENTITY" in head:
-        raise CadastreInvalidError(f"{path}: found references to other files, expected the outlines themselves")
-
-
-def _layers(path: Path, source: str, notes: list[str]) -> list[_Layer]:
+def _layers(path: Path, source: str, notes: list[str]) -> list[Layer]:
     """Return the layers of one source that have geometries; others are noted."""
     try:
         names = [(str(name), kind) for name, kind in pyogrio.list_layers(source)]
@@ -122,41 +97,27 @@ def _layers(path: Path, source: str, notes: list[str]) -> list[_Layer]:
             info = pyogrio.read_info(source, layer=name)
             if info["driver"] not in DRIVERS:
                 raise CadastreInvalidError(f"{path}: found the format {info['driver']}, expected one of {sorted(DRIVERS)}")
-            frame = pyogrio.read_dataframe(source, layer=name, datetime_as_string=True, on_invalid="fix")
-            layers.append(_layer(frame, info["crs"]))
+            layers.append(read_layer(source, name, info["crs"]))
     except _READ_ERRORS as error:
         raise CadastreInvalidError(f"{path}: cannot be read: {error}; check that it opens in a GIS, or get it again") from error
     if len(names) > 1:
         notes.append(f"layers read together: {', '.join(name for name, kind in names if kind is not None)}")
+    if note := encoding_note(source, [value for layer in layers for values in layer.columns.values() for value in values]):
+        notes.append(note)
     return layers
 
 
-def _layer(frame: Any, declared: str | None) -> _Layer:  # noqa: ANN401  (a GeoDataFrame: geopandas has no types)
-    """Return a frame as plain columns of text and geometries."""
-    geometries = tuple(frame.geometry.to_numpy().tolist())
-    names = [str(name) for name in frame.columns if name != frame.geometry.name]
-    return _Layer(declared, geometries, {name: tuple(_text(v) for v in frame[name].tolist()) for name in names})
-
-
-def _text(value: object) -> str | None:
-    """Return a value as the register would write it, None where there is none."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return None
-    if isinstance(value, list | tuple | np.ndarray):  # a list property of GeoJSON
-        return ", ".join(t for v in value if (t := _text(v)) is not None) or None
-    text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
-    return None if text.lower() in _EMPTY else text
-
-
-def _outlines(path: Path, layer: _Layer, passed: str | None) -> list[Outline]:
-    """Return the outlines of a layer in lon/lat."""
-    typical = _typical_bounds(layer.geometries)
+def _transformation(path: Path, layer: Layer, passed: str | None) -> Transformation:
+    """Return how the outlines of a layer are brought to lon/lat."""
+    typical = _typical_bounds([drawing.geometry for drawing in layer.drawings])
     if typical is None:
-        return [read_outline(geometry, crs="EPSG:4326", is_geographic=True) for geometry in layer.geometries]
+        return LONLAT
     texts = [value for values in layer.columns.values() for value in values[:20] if value is not None]
+    stated = passed if passed is not None else layer.declared
+    if stated is not None:
+        require_axis_order(path, stated, typical=typical, texts=texts)
     crs = settle_crs(path, declared=layer.declared, passed=passed, typical=typical, texts=texts)
-    is_geographic = CRS.from_user_input(crs).is_geographic
-    return [read_outline(geometry, crs=crs, is_geographic=is_geographic) for geometry in layer.geometries]
+    return choose_transformation(crs, typical=typical, texts=(path.stem, *texts))
 
 
 def _typical_bounds(geometries: Sequence[BaseGeometry | None]) -> Bounds | None:
@@ -171,11 +132,11 @@ def _typical_bounds(geometries: Sequence[BaseGeometry | None]) -> Bounds | None:
     return float(low[0]), float(low[1]), float(high[2]), float(high[3])
 
 
-def _joined(layers: Sequence[_Layer]) -> dict[str, tuple[str | None, ...]]:
+def _joined(layers: Sequence[Layer]) -> dict[str, tuple[str | None, ...]]:
     """Return the columns of all layers, one below the other."""
     names = list(dict.fromkeys(name for layer in layers for name in layer.columns))
     return {
-        name: tuple(v for layer in layers for v in layer.columns.get(name, (None,) * len(layer.geometries))) for name in names
+        name: tuple(v for layer in layers for v in layer.columns.get(name, (None,) * len(layer.drawings))) for name in names
     }
 
 

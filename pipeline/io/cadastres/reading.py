@@ -279,6 +279,8 @@ def _snapshot(
         columns=tuple(sorted(columns.items())),
         unused_columns=tuple(name for name in file.columns if name not in columns.values()),
         notes=(*file.notes, *_repeated(ids), *_far_off(file, ids)),
+        transformation=file.transformation,
+        transformation_m=file.transformation_m,
     )
 
 
