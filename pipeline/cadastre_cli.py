@@ -28,24 +28,26 @@ Csv = Annotated[Optional[Path], typer.Option("--csv", help="Write the table to t
 def import_file(
     file: Annotated[str, typer.Argument(help="File of titles, or address of a WFS or an ArcGIS FeatureServer layer.")],
     register: Annotated[Path, typer.Option(help="Register file, such as configs/registers/ghana_mincom.yaml.")],
+    layer: Annotated[Optional[str], typer.Option(help="Feature type of a WFS that offers more than one.")] = None,  # noqa: UP045
     crs: Annotated[Optional[str], typer.Option(help="CRS of the coordinates; goes before what the file says.")] = None,  # noqa: UP045
     retrieved_on: Annotated[
         Optional[datetime],  # noqa: UP045
         typer.Option(formats=["%Y-%m-%d"], help="Day on which the file was retrieved; today where it is not given."),
     ] = None,
     store: Store = DEFAULT_STORE,
+    keep: Annotated[Path, typer.Option(help="Folder in which the file of a service is kept.")] = Path("cadastre-files"),
     *,
     everything: Annotated[bool, typer.Option("--all", help="Tell every refusal, repair and code.")] = False,
 ) -> None:
     """Take in a snapshot, and say how many titles it took, repaired and refused."""
-    from pipeline.io.cadastres import load_register, read_titles, retrieved
+    from pipeline.io.cadastres import load_register, read_titles, retrieve
     from pipeline.io.registry import open_registry
 
     now = datetime.now(UTC)
     rules = load_register(register)
     day = retrieved_on.date() if retrieved_on else now.date()
-    with retrieved(file) as path:
-        titles, snapshot = read_titles(path, crs=crs, retrieved_on=day, register=rules)
+    path = retrieve(file, keep, layer=layer) if "://" in file else Path(file)
+    titles, snapshot = read_titles(path, crs=crs, retrieved_on=day, register=rules)
     held = open_registry(store).take(titles, snapshot, taken_at=now)
     for line in _import_lines(held, snapshot, store, None if everything else MOST_TOLD):
         print(line)

@@ -8,6 +8,7 @@ from pipeline.io.cadastres.reading import read_protected, read_titles
 from pipeline.io.cadastres.register_files import find_register, generic_register, load_register
 from pipeline.io.cadastres.registers import Register
 from pipeline.io.cadastres.rivers import read_rivers
+from pipeline.io.cadastres.services import retrieve
 
 __all__ = [
     "Register",
@@ -17,4 +18,5 @@ __all__ = [
     "read_protected",
     "read_rivers",
     "read_titles",
+    "retrieve",
 ]
