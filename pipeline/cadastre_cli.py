@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
@@ -34,6 +35,10 @@ def import_file(
         Optional[datetime],  # noqa: UP045
         typer.Option(formats=["%Y-%m-%d"], help="Day on which the file was retrieved; today where it is not given."),
     ] = None,
+    lacks: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(help="Titles of the register that the file leaves out, in words; may be given again."),
+    ] = None,
     store: Store = DEFAULT_STORE,
     keep: Annotated[Path, typer.Option(help="Folder in which the file of a service is kept.")] = Path("cadastre-files"),
     *,
@@ -48,6 +53,7 @@ def import_file(
     day = retrieved_on.date() if retrieved_on else now.date()
     path = retrieve(file, keep, layer=layer) if "://" in file else Path(file)
     titles, snapshot = read_titles(path, crs=crs, retrieved_on=day, register=rules)
+    snapshot = replace(snapshot, lacks=tuple(lacks or ()))
     held = open_registry(store).take(titles, snapshot, taken_at=now)
     for line in _import_lines(held, snapshot, store, None if everything else MOST_TOLD):
         print(line)
@@ -68,6 +74,7 @@ def _import_lines(held: "Holding", snapshot: "Snapshot", store: str, most: int |
     ]
     if snapshot.unused_columns:
         lines.append(f"  columns not used: {', '.join(snapshot.unused_columns)}")
+    lines += [f"  leaves out {lacking}: ground outside of its titles is told as unknown" for lacking in snapshot.lacks]
     lines += _some([f"refused: title {r.title_id} (feature {r.feature}): {r.reason}" for r in snapshot.refused], most)
     lines += _some(
         [f"repaired: title {r.title_id} (feature {r.feature}), {r.before_ha:g} ha before, {r.after_ha:g} ha after: {r.reason}"

@@ -52,6 +52,10 @@ class AreaSection(_Section):
         Field(description="Register file by which titles are read: name of a ready one, or a .yaml file; empty: generic."),
     ] = None
     titles_retrieved_on: Annotated[date | None, Field(description="Day on which the titles were retrieved.")] = None
+    titles_lack: Annotated[
+        tuple[str, ...],
+        Field(description="Titles that the files are known to leave out, in words; ground without one is unknown."),
+    ] = ()
     registers: Annotated[
         tuple[str, ...], Field(description="Registers whose snapshots in the registry are laid over sites, each as of its day.")
     ] = ()

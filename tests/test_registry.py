@@ -233,6 +233,7 @@ def test_a_snapshot_comes_back_equal_with_everything_it_says():
         columns=(("title_id", "CODIGOU"),),
         unused_columns=("x",),
         notes=("1 ids stand more than once",),
+        lacks=("leases",),
         rules=CountryRules(
             extraction={TitleKind.EXPLOITATION: frozenset({"gold", "tin"}), TitleKind.OTHER: frozenset()},
             prohibited_kinds=frozenset({TitleKind.OTHER}),

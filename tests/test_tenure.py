@@ -311,6 +311,14 @@ def test_a_title_without_outline_does_not_touch_a_covered_site():
 # --- hectares ---------------------------------------------------------------------------------------------------------
 
 
+def test_a_file_that_is_known_to_leave_titles_out_tells_no_ground_uncovered():
+    partial = replace(SNAPSHOT, lacks=("large-scale leases",))
+    finding = ask(snapshots=[partial])
+    assert (finding.status, finding.uncovered_ha) == (TenureStatus.UNKNOWN, None)
+    assert finding.reasons[0] == "Snapshot register leaves out large-scale leases, which could cover the site."
+    assert ask(title(), snapshots=[partial]).status is TenureStatus.COVERED
+
+
 def test_overlapping_titles_count_once():
     finding = ask(title(rect(-50, -50, 100, 250), title_id="A"), title(rect(-50, -50, 150, 250), title_id="B"))
     assert finding.status is TenureStatus.PARTLY_COVERED
@@ -366,7 +374,14 @@ def test_properties_are_plain_json():
         "valid_to": None, "overlap_ha": 3.952, "finding": "covered",
     }]  # fmt: skip
     assert told["cadastre"] == [
-        {"name": "register", "register": "generic", "retrieved_on": "2025-01-01", "sha256": "a" * 64, "title_count": 1}
+        {
+            "name": "register",
+            "register": "generic",
+            "retrieved_on": "2025-01-01",
+            "sha256": "a" * 64,
+            "title_count": 1,
+            "lacks": [],
+        }
     ]
 
 

@@ -132,7 +132,7 @@ ALERT_PROPERTIES: tuple[AlertProperty, ...] = (
     ),
     _P("uncovered_ha", "number", "ha", "Area without a title that allows extraction on that day.", nullable=True),
     _P("uncovered_ha_at_detection", "number", "ha", "The same on first_detected_on.", nullable=True),
-    _P("cadastre", "objects", "", "Snapshots that were read: name, register, retrieved_on, sha256, title_count."),
+    _P("cadastre", "objects", "", "Snapshots that were read: name, register, retrieved_on, sha256, title_count, lacks."),
     _P(
         "protected_areas",
         "objects",

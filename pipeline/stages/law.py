@@ -1,6 +1,7 @@
 """Reading the law of an area: title files, snapshots of the registry, protected land and rivers."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -45,7 +46,9 @@ def read_law(section: AreaSection, registry: str, bounds: Bounds, rules: TenureR
     crs, day = section.titles_crs, section.titles_retrieved_on
     register = find_register(section.titles_register)
     files = [read_titles(Path(path), crs=crs, retrieved_on=day, register=register) for path in section.titles]
-    told: list[dict[date, Told]] = [{date.min: (tuple(titles), (snapshot,))} for titles, snapshot in files]
+    told: list[dict[date, Told]] = [
+        {date.min: (tuple(titles), (replace(snapshot, lacks=section.titles_lack),))} for titles, snapshot in files
+    ]
     if section.registers:
         book = open_registry(registry)
         told += [_known(book, register, registry, _around(bounds)) for register in section.registers]

@@ -2,8 +2,8 @@
 
 1. `unknown` without any snapshot.
 2. `covered` where titles that permit cover `covered_share` of the site, whatever else is missing.
-3. `unknown` where a fact is missing that could change the finding: a stale snapshot, a title without a usable outline
-   near by, or titles in doubt that would make it more covered.
+3. `unknown` where a fact is missing that could change the finding: a stale snapshot, one that is known to leave
+   titles out, a title without a usable outline near by, or titles in doubt that would make it more covered.
 4. `within_tolerance`, then `partly_covered`, by the titles that permit.
 5. The first of `SECOND_BEST` whose titles cover a share that counts.
 6. `uncovered`.
@@ -203,6 +203,9 @@ def _missing_facts(site: _Site, snapshots: Sequence[Snapshot], *, on: date, rule
                 f"Snapshot {snapshot.name} was retrieved on {snapshot.retrieved_on}, more than "
                 f"{rules.stale_after_days} days from {on}, too far to tell which titles there were."
             )
+        sentences += [
+            f"Snapshot {snapshot.name} leaves out {lacking}, which could cover the site." for lacking in snapshot.lacks
+        ]
         sentences += _refusals(site, snapshot, rules)
     return sentences
 

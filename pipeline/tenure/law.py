@@ -78,7 +78,7 @@ def _beside_titles(law: Law, day: date, rules: TenureRules) -> list[object]:
     """What findings rest on besides titles."""
     return [
         (
-            s.register, s.rules, s.outline_m, s.transformation_m,
+            s.register, s.rules, s.outline_m, s.transformation_m, s.lacks,
             sorted((r.title_id, r.reason, "" if r.location is None else r.location.wkb_hex) for r in s.refused),
             s.retrieved_on is not None and abs((day - s.retrieved_on).days) <= rules.stale_after_days,
             s.retrieved_on is not None and s.retrieved_on <= day,

@@ -229,6 +229,9 @@ class Snapshot:
     unused_columns: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     """Everything else worth knowing, in words: repeated ids, far-off outlines, what the driver warned of."""
+    lacks: tuple[str, ...] = ()
+    """Titles of the register that this file is known to leave out, in words: where none of its own covers a site, one of
+    these could."""
     register: str = "generic"
     """Name of the register file by which it was read."""
     rules: CountryRules = field(default_factory=CountryRules)
@@ -247,6 +250,7 @@ class Snapshot:
             "retrieved_on": None if self.retrieved_on is None else self.retrieved_on.isoformat(),
             "sha256": self.sha256,
             "title_count": self.title_count,
+            "lacks": list(self.lacks),
         }
 
 
