@@ -10,7 +10,7 @@ import argparse
 import csv
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -38,6 +38,7 @@ class Case:
     on: date
     minerals: tuple[str, ...]
     crs: str | None = None
+    lacks: tuple[str, ...] = ()
 
 
 GHANA = ("ghana_small_scale_gold_2025.geojson", "ghana_mincom", date(2025, 4, 18))
@@ -46,6 +47,7 @@ PERU = ("peru_17s_2026_no_crs.geojson", "peru_ingemmet", date(2026, 1, 31))
 CASES = (
     Case("ghana_earth_genome_2024.geojson", *GHANA, date(2024, 12, 31), ("gold",)),
     Case("ghana_ashanti_planet_2025-04.geojson", *GHANA, date(2025, 4, 19), ("gold",)),
+    Case("ghana_ashanti_planet_2025-04.geojson", *GHANA, date(2025, 4, 19), ("gold",), lacks=("large-scale leases",)),
     Case("africa_mining_watch_points_2026.csv", *DRC, date(2016, 12, 31), ()),
     Case("africa_mining_watch_points_2026.csv", *DRC, date(2026, 1, 31), ()),
     Case("amazon_mining_watch_2024.geojson", *PERU, date(2024, 12, 31), ("gold",), "EPSG:32717"),
@@ -75,6 +77,7 @@ def lay_over(case: Case, data: Path) -> tuple[dict[str, list[float]], int]:
     titles, snapshot = read_titles(
         data / "cadastre" / case.titles, crs=case.crs, retrieved_on=case.retrieved_on, register=find_register(case.register)
     )
+    snapshot = replace(snapshot, lacks=case.lacks)
     index = TitleIndex(titles)
     every = read_detections(data / "detections" / case.detections)
     sites = near(every, index)
@@ -94,11 +97,12 @@ def lines(data: Path) -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|"
     for case in CASES:
         found, left_out = lay_over(case, data)
+        lacking = f", without its {' and '.join(case.lacks)}" if case.lacks else ""
         for status in [*(s for s in TenureStatus if s in found), "all"]:
             count, site_ha, under_ha = found[status]
             name = f"all; {left_out} left out" if status == "all" else status
             yield (
-                f"| {Path(case.detections).stem} | {case.on} | {Path(case.titles).stem} | {name} | {count:.0f} | "
+                f"| {Path(case.detections).stem} | {case.on} | {Path(case.titles).stem}{lacking} | {name} | {count:.0f} | "
                 f"{site_ha:,.1f} | {under_ha:,.1f} |"
             )
 
