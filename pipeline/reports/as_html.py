@@ -1,0 +1,40 @@
+"""HTML writer: a document as one self-contained page that prints, and that a screen reader can follow."""
+
+import base64
+from functools import lru_cache
+from importlib.resources import files
+
+from jinja2 import Environment, StrictUndefined, Template
+from markupsafe import Markup
+
+from pipeline.reports.document import Block, Document, plain_text
+
+
+def _data_uri(png: bytes) -> str:
+    """A picture as an address that holds it."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
+
+
+def _kind_of(block: Block) -> str:
+    """Name of the class of a block."""
+    return type(block).__name__
+
+
+def _finished(value: object) -> object:
+    """What is written of a value: text without characters that steer the reader's software."""
+    return plain_text(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+@lru_cache(maxsize=1)
+def _template() -> tuple[Template, Markup]:
+    """Template and style sheet of the package."""
+    folder = files("pipeline.reports")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, finalize=_finished, keep_trailing_newline=True)
+    css = (folder / "report.css").read_text(encoding="utf-8")
+    return environment.from_string((folder / "report.html.j2").read_text(encoding="utf-8")), Markup(css)  # noqa: S704 - own file
+
+
+def html_bytes(document: Document) -> bytes:
+    """Return a document as HTML."""
+    template, css = _template()
+    return template.render(document=document, css=css, kind_of=_kind_of, data_uri=_data_uri).encode()
