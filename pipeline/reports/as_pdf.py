@@ -8,7 +8,6 @@ import io
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 from xml.sax.saxutils import escape
 
 from reportlab.lib import colors
@@ -31,6 +30,8 @@ WIDTH_PT = A4[0] - 2 * MARGIN_PT
 PAD_PT = 3.5
 TALLEST_PT = 330.0
 """Tallest picture."""
+SHORT_ROWS = 10
+"""A table of so many rows is kept on one page where it fits."""
 REGULAR, BOLD, MONO = "DejaVuSans", "DejaVuSans-Bold", "DejaVuSansMono"
 INK, GREY, RULE, SHADE = (colors.HexColor(c) for c in ("#1a1a1a", "#555555", "#b5b5b5", "#eef0f2"))
 NOTICE_COLOURS: Mapping[str, tuple[str, str]] = {
@@ -52,7 +53,7 @@ def _fonts() -> bool:
     return True
 
 
-def _style(name: str, size: float, font: str = REGULAR, **more: Any) -> ParagraphStyle:
+def _style(name: str, size: float, font: str = REGULAR, **more: object) -> ParagraphStyle:
     """A style of text; long words are broken wherever they must be."""
     return ParagraphStyle(
         name, fontName=font, fontSize=size, leading=size * 1.35, textColor=INK, splitLongWords=1, allowWidows=0,
@@ -78,9 +79,10 @@ STYLES: Mapping[str, ParagraphStyle] = {
 class _PagedCanvas(Canvas):  # type: ignore[misc] # reportlab has no types
     """A canvas that knows the count of its pages when it writes their feet."""
 
-    def __init__(self, *args: Any, document: Document, **kwargs: Any) -> None:
+    def __init__(self, *args: object, document: Document, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
-        self._document, self._pages = document, []
+        self._document = document
+        self._pages: list[dict[str, object]] = []
         year, month, day = document.day.split("-")
         self.setDateFormatter(lambda *_: f"D:{year}{month}{day}")
         self.setTitle(document.title)
@@ -220,7 +222,8 @@ def _table(table: Table) -> list[Flowable]:
         ("TOPPADDING", (0, 0), (-1, -1), 2), ("BOTTOMPADDING", (0, 0), (-1, -1), 2.5),
     ])  # fmt: skip
     note = [_text(table.note, "note")] if table.note else [Spacer(0, 6)]
-    return [CondPageBreak(72), _text(table.caption, "caption"), grid, *note]
+    whole = [_text(table.caption, "caption"), grid, *note]
+    return [KeepTogether(whole)] if len(table.rows) <= SHORT_ROWS else [CondPageBreak(72), *whole]
 
 
 def _cell(cell: Cell) -> Text:

@@ -136,13 +136,15 @@ _KEPT = {"\n": " ", "\t": " ", "\r": " "}
 
 
 def plain_text(text: str) -> str:
-    """Return a text without characters that steer a reader's software: control characters and changes of direction.
+    r"""Return a text without characters that steer a reader's software: control characters and changes of direction.
 
     Examples
     --------
-    >>> plain_text("a\\tb\\x00c\\u202ed")
+    >>> plain_text("a\tb\x00c\u202ed")
     'a bcd'
     """
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(_KEPT.get(c, "" if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co"} else c) for c in text)
 
 

@@ -126,9 +126,7 @@ def _named(name: str, section: Mapping[str, Any], wanted: Sequence[str]) -> list
     """Figures of a section by name."""
     keys = {"false_alerts_per_10000_km2_month": "false_alerts"}
     figures = section.get("figures") or {}
-    return [
-        _quoted(keys.get(one, one.replace(".", "_")), name, section, figures[one]) for one in wanted if one in figures
-    ]
+    return [_quoted(keys.get(one, one.replace(".", "_")), name, section, figures[one]) for one in wanted if one in figures]
 
 
 def _quoted(key: str, name: str, section: Mapping[str, Any], figure: object, **detail: str) -> Quoted:

@@ -1,7 +1,5 @@
 """Method in plain words, limits, and error rates as they were measured."""
 
-from typing import Any
-
 from pipeline.reports.cells import text_of, value_text
 from pipeline.reports.document import Block, Cell, Items, Paragraph, Section, Table, stored
 from pipeline.reports.facts import ReportFacts
@@ -94,7 +92,7 @@ def _figure(words: Words, quoted: Quoted) -> Cell:
     return stored(text, f"figure.{quoted.section}.{quoted.key}", dict(figure))
 
 
-def _number(words: Words, key: str, value: Any) -> str | None:
+def _number(words: Words, key: str, value: object) -> str | None:
     """A share in percent, or a plain number with about three digits."""
     if not isinstance(value, int | float):
         return None

@@ -44,9 +44,14 @@ def vertices(geometry: BaseGeometry) -> list[Vertex]:
     return [
         Vertex(i, j, lon, lat)
         for i, part in enumerate(largest_first(geometry), 1)
-        for j, ring in enumerate((part.exterior, *part.interiors))
-        for lon, lat in ring.coords[:-1]
+        for j, ring in enumerate(_rings(part))
+        for lon, lat in shapely.get_coordinates(ring)[:-1].tolist()
     ]
+
+
+def _rings(part: BaseGeometry) -> list[BaseGeometry]:
+    """Rings of a polygon, the outer one first."""
+    return shapely.get_rings(part).tolist()
 
 
 def corners(geometry: BaseGeometry) -> tuple[tuple[float, float], tuple[float, float], bool]:
@@ -82,8 +87,8 @@ def zone_name(crs: str) -> str:
 
 def in_zone(lon: float, lat: float, crs: str) -> tuple[int, int]:
     """Return (east, north) of a point in a UTM zone, rounded to metres."""
-    point = geo.reproject(shapely.Point(lon, lat), geo.WGS84, crs)
-    return round(point.x), round(point.y)
+    ((east, north),) = shapely.get_coordinates(geo.reproject(shapely.Point(lon, lat), geo.WGS84, crs)).tolist()
+    return round(east), round(north)
 
 
 def _degree(words: Words, value: float, name: str) -> Cell:

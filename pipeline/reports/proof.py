@@ -43,7 +43,9 @@ def review_section(words: Words, facts: ReportFacts) -> Section:
             for r in facts.reviews
         )
         blocks.append(Table(words.say("review.table"), head, told))
-    return Section("review", words.say("review.title"), tuple(blocks) or (Paragraph(words.say("review.nobody"), is_strong=True),))
+    return Section(
+        "review", words.say("review.title"), tuple(blocks) or (Paragraph(words.say("review.nobody"), is_strong=True),)
+    )
 
 
 def verify_section(words: Words, facts: ReportFacts) -> Section:

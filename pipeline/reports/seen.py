@@ -31,9 +31,7 @@ def brief_section(words: Words, facts: ReportFacts) -> Section:
         activity=told["activity"],
     )  # fmt: skip
     status = alert.properties["tenure_status"]
-    tenure = words.say(
-        "brief.tenure", day=day, status=told["tenure_status"], meaning=words.code("tenure_meaning", status)
-    )
+    tenure = words.say("brief.tenure", day=day, status=told["tenure_status"], meaning=words.code("tenure_meaning", status))
     then = words.say("brief.tenure_then", day=first, status=told["tenure_status_at_detection"])
     state = words.code("state_meaning", alert.properties["state"])
     activity = words.code("activity_meaning", alert.properties["activity"])
