@@ -34,7 +34,8 @@ def _finished(value: object) -> object:
 def _breakable(text: str) -> Markup:
     """A text whose long words may be broken and whose days may not; a break leaves no trace in what is copied."""
     pieces = LONG_WORD.sub("\\1\x00", plain_text(text)).split("\x00")
-    return Markup(DAY.sub(r'<span class="whole">\g<0></span>', Markup("<wbr>").join(pieces)))  # noqa: S704 - join escapes
+    escaped = str(Markup("<wbr>").join(pieces))
+    return Markup(DAY.sub(r'<span class="whole">\g<0></span>', escaped))  # noqa: S704 - escaped by join
 
 
 def _is_whole(text: str) -> bool:
