@@ -81,8 +81,8 @@ FIVE = example(
     model_id=MODEL_ID,
     titles=[
         title("864.213/2019", "exploitation", "active", "2019-05-01", "2024-03-31", 3.04, "lapsed", "covered"),
-        title("PE <b>Ñandú</b> & Filhos", "exploration", "active", "2022-01-01", None, 2.5, "stage_mismatch", "stage_mismatch"),
-        title("PLG" + "0" * 120, "artisanal_zone", "unknown", None, None, 1.234, "formalisation_zone", "formalisation_zone"),
+        title("PE <b>Ñú</b> & Cía", "exploration", "active", "2022-01-01", None, 2.5, "stage_mismatch", "stage_mismatch"),
+        title("PLG" + "0" * 120, "artisanal_zone", "unknown", None, None, 1.234, *["formalisation_zone"] * 2),
         title("CAMI/PR/4412", "application", "application", "2024-01-15", None, 0.75, "stage_mismatch", "stage_mismatch"),
         title("850.001", "exploitation", "suspended", "2020-01-01", "2040-12-31", 0.012, "suspended", None),
     ],
@@ -465,7 +465,8 @@ def test_columns_fill_the_table_and_leave_words_whole_where_there_is_room():
 # --- the ledger and the night ----------------------------------------------------------------------------------------
 
 
-def row(day, outcome, clear=None, cloudy=None, missing=None, chunk="c1", scene=""):
+def row(day, outcome, *shares, chunk="c1", scene=""):
+    clear, cloudy, missing = shares or (None, None, None)
     return LedgerRow("a", chunk, scene or f"S{day}{outcome}", day, "", "", outcome, clear, cloudy, missing, "why")
 
 

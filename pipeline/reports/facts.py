@@ -69,7 +69,7 @@ class ReportFacts:
     config_digest: str
     looks: Looks | None = None
     pictures: Mapping[str, bytes] = field(default_factory=dict)
-    """PNG by name: before.png, after.png, before_falsecolour.png, after_falsecolour.png, series.png; any may be absent."""
+    """PNG by name: before.png, after.png, series.png; any may be absent, and others are not shown."""
     reviews: Sequence[Review] = ()
     proof: Proof = field(default_factory=Proof)
 

@@ -12,7 +12,8 @@ FACTS = (
     "first_detected_on", "confirmed_on", "last_detected_on", "reopened_on", "clear_observations", "merged_from", "split_from",
 )  # fmt: skip
 """Properties in the table of facts, in its order."""
-PICTURES = ("before.png", "after.png", "before_falsecolour.png", "after_falsecolour.png")
+PAIR = ("before.png", "after.png")
+SERIES = "series.png"
 
 
 def property_rows(words: Words, alert: Alert, names: tuple[str, ...]) -> list[tuple[str, Cell]]:
@@ -77,13 +78,12 @@ def _counts(words: Words, looks: Looks) -> tuple[Block, ...]:
 
 def pictures_section(words: Words, facts: ReportFacts) -> Section:
     """Return pictures and series, as far as there are any."""
-    pairs = [name for name in PICTURES if name in facts.pictures]
-    blocks: list[Block] = [
-        Pictures(tuple(_picture(words, facts, name, "pictures.alt") for name in pairs[i : i + 2]))
-        for i in range(0, len(pairs), 2)
-    ]
-    if "series.png" in facts.pictures:
-        blocks.append(Pictures((_picture(words, facts, "series.png", "pictures.alt_series"),)))
+    blocks: list[Block] = []
+    pair = tuple(_picture(words, facts, name, "pictures.alt") for name in PAIR if name in facts.pictures)
+    if pair:
+        blocks.append(Pictures(pair))
+    if SERIES in facts.pictures:
+        blocks.append(Pictures((_picture(words, facts, SERIES, "pictures.alt_series"),)))
     closing = "pictures.inside" if blocks else "pictures.absent"
     blocks.append(Paragraph(words.say(closing)))
     return Section("pictures", words.say("pictures.title"), tuple(blocks))
