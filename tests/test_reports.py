@@ -116,7 +116,7 @@ def night(**changed):
     base = NightFacts(
         aoi_id="tapajos", area_name="Tapajós", is_simulated=False, as_of=date(2024, 4, 10), previous_as_of=date(2024, 4, 5),
         alerts=many, disturbances=[], changed=many[:1], cadastre=FIVE.properties["cadastre"], seen_from=date(2024, 4, 6),
-        days=[DayShares(date(2024, 4, 7), 12.5, 80.0, 7.5)], failed=[FailedScene("S2A_X", date(2024, 4, 7), "UnreadableError: x")],
+        days=[DayShares(date(2024, 4, 7), 12.5, 80.0, 7.5)], failed=[FailedScene("S2A_X", date(2024, 4, 7), "cannot be read")],
         not_listed=2, unseen_pct=(3.0, 41.0), unseen_days=30, unwatched=["Of chunk a, 12 % is not watched"], model=MODEL,
         software="overburden 0", config_digest="ab" * 32,
     )  # fmt: skip
@@ -217,7 +217,8 @@ def test_the_template_holds_no_words():
 @pytest.mark.parametrize(
     ("language", "value", "text"),
     [("en", 1234.5, "1,234.5"), ("es", 1234.5, "1234,5"), ("es", 12345.6789, "12\u202f345,6789"), ("pt", 1234.5, "1.234,5"),
-     ("fr", 1234567, "1\u202f234\u202f567"), ("fr", 0.05, "0,05"), ("en", 3.0, "3"), ("pt", -0.5, "-0,5"), ("en", 1e-05, "0.00001")],
+     ("fr", 1234567, "1\u202f234\u202f567"), ("fr", 0.05, "0,05"), ("en", 3.0, "3"), ("pt", -0.5, "-0,5"),
+     ("en", 1e-05, "0.00001")],
 )  # fmt: skip
 def test_numbers_are_written_as_the_language_does_with_all_their_decimals(language, value, text):
     assert words_of(language).number(value) == text
@@ -267,8 +268,10 @@ def test_html_and_pdf_say_what_the_document_says(language):
 def test_the_text_of_the_pdf_has_the_words_and_stays_inside_of_the_page(tmp_path, language):
     found = document(language=language)
     (tmp_path / "r.pdf").write_bytes(pdf_bytes(found))
-    read = ["pdftotext", "-raw", "r.pdf", "-"]
-    text = subprocess.run(read, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+    text, boxes = (
+        subprocess.run(["pdftotext", how, "r.pdf", "-"], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+        for how in ("-raw", "-bbox")
+    )
     squeezed = re.sub(r"\s", "", text)
     missing = [c.text for t in tables(found) for row in t.rows for c in row if re.sub(r"\s", "", c.text) not in squeezed]
     assert not [m for m in missing if len(m) < 16]  # a long cell may be cut by the end of a page
@@ -454,12 +457,14 @@ def test_pages_are_readable_without_sight_and_without_a_network(language):
 
 def test_columns_fill_the_table_and_leave_words_whole_where_there_is_room():
     alert_documents(facts(), ("en",))  # registers the fonts
-    fonts = ("DejaVuSans-Bold", "DejaVuSans")
+    fonts = ("DejaVuSans-Bold", "DejaVuSans", 7.6)
     widths = column_widths(("a", "b"), [("short", "word " * 60)], 400.0, 7.0, fonts)
     assert sum(widths) == pytest.approx(400.0)
     assert widths[1] > widths[0] > 20.0
     crowded = column_widths(tuple("abcdefgh"), [("X" * 90,) * 8], 400.0, 7.0, fonts)
     assert sum(crowded) == pytest.approx(400.0)
+    long_id = column_widths(tuple("abcdefgh"), [("X" * 90, *["2019-05-01"] * 7)], 493.0, 7.0, fonts)
+    assert min(long_id[1:]) > 51.0  # the id gives way, the days stay whole: 44 points and the room around them
 
 
 # --- the ledger and the night ----------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from reportlab.platypus import BaseDocTemplate, CondPageBreak, Flowable, Frame, 
 from reportlab.platypus import Paragraph as Text
 from reportlab.platypus import Table as Grid
 
-from pipeline.reports.document import Block, Cell, Command, Document, Items, Notice, Paragraph, Pictures, Table, plain_text
+from pipeline.reports.document import Block, Command, Document, Items, Notice, Paragraph, Pictures, Table, plain_text
 from pipeline.reports.pdf_columns import column_widths
 
 MARGIN_PT = 51.0
@@ -30,6 +30,8 @@ WIDTH_PT = A4[0] - 2 * MARGIN_PT
 PAD_PT = 3.5
 TALLEST_PT = 330.0
 """Tallest picture."""
+MANY_COLUMNS = 8
+"""Tables of so many columns are set smaller."""
 SHORT_ROWS = 10
 """A table of so many rows is kept on one page where it fits."""
 REGULAR, BOLD, MONO = "DejaVuSans", "DejaVuSans-Bold", "DejaVuSansMono"
@@ -73,6 +75,8 @@ STYLES: Mapping[str, ParagraphStyle] = {
     "command": _style("command", 8, MONO, spaceAfter=6, backColor=SHADE, borderPadding=3, leftIndent=4, rightIndent=4),
     "head": _style("head", 7.6, BOLD),
     "cell": _style("cell", 7.6),
+    "head_small": _style("head_small", 6.8, BOLD),
+    "cell_small": _style("cell_small", 6.8),
 }
 
 
@@ -124,8 +128,9 @@ def _cut(text: str, width_pt: float) -> str:
 
 
 def _text(text: str, style: str, bullet: str | None = None) -> Text:
-    """A paragraph; nothing in the text is markup."""
-    return Text(escape(plain_text(text)), STYLES[style], bulletText=bullet)
+    """A paragraph; nothing in the text is markup. Lines break at narrow spaces, so wide ones stand for them."""
+    shown = plain_text(text).replace("\u202f", "\u00a0")
+    return Text(escape(shown), STYLES[style], bulletText=bullet)
 
 
 def pdf_bytes(document: Document) -> bytes:
@@ -210,11 +215,14 @@ def _table(table: Table) -> list[Flowable]:
     """A table under its caption, its head repeated on each page; a row taller than a page is split."""
     if not table.rows:
         return []
-    widths = column_widths(
-        table.head, [[cell.text for cell in row] for row in table.rows], WIDTH_PT, 2 * PAD_PT, (BOLD, REGULAR)
+    size = "_small" if len(table.head) >= MANY_COLUMNS else ""
+    fonts = (BOLD, REGULAR, float(STYLES[f"cell{size}"].fontSize))
+    cells = [[plain_text(cell.text) for cell in row] for row in table.rows]
+    widths = column_widths([plain_text(name) for name in table.head], cells, WIDTH_PT, 2 * PAD_PT, fonts)
+    head = [_text(name, f"head{size}") for name in table.head]
+    grid = Grid(
+        [head, *([_text(text, f"cell{size}") for text in row] for row in cells)], colWidths=widths, repeatRows=1, splitInRow=1
     )
-    head = [_text(name, "head") for name in table.head]
-    grid = Grid([head, *([_cell(c) for c in row] for row in table.rows)], colWidths=widths, repeatRows=1, splitInRow=1)
     grid.setStyle([
         ("VALIGN", (0, 0), (-1, -1), "TOP"), ("BACKGROUND", (0, 0), (-1, 0), SHADE),
         ("LINEBELOW", (0, 0), (-1, -1), 0.4, RULE), ("LINEABOVE", (0, 0), (-1, 0), 0.6, GREY),
@@ -224,8 +232,3 @@ def _table(table: Table) -> list[Flowable]:
     note = [_text(table.note, "note")] if table.note else [Spacer(0, 6)]
     whole = [_text(table.caption, "caption"), grid, *note]
     return [KeepTogether(whole)] if len(table.rows) <= SHORT_ROWS else [CondPageBreak(72), *whole]
-
-
-def _cell(cell: Cell) -> Text:
-    """One cell."""
-    return _text(cell.text, "cell")

@@ -1,16 +1,19 @@
 """Widths of the columns of a printed table."""
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from reportlab.pdfbase import pdfmetrics
 
-SIZE_PT = 7.6
-WIDEST_WORDS_PT = (175.0, 92.0)
-"""A longer word is broken: the first of these that the table has room for, which is an id or half a digest."""
+WIDEST_WORDS_PT = (175.0, 92.0, 72.0, 62.0, 54.0)
+"""A longer word is broken: at the first of these that the table has room for, so that ids and digests give way to words."""
+
+Fonts: TypeAlias = tuple[str, str, float]
+"""Font of the head, font of the cells, size in points."""
 
 
 def column_widths(
-    head: Sequence[str], rows: Sequence[Sequence[str]], width_pt: float, pad_pt: float, fonts: tuple[str, str]
+    head: Sequence[str], rows: Sequence[Sequence[str]], width_pt: float, pad_pt: float, fonts: Fonts
 ) -> list[float]:
     """Return widths that fill `width_pt`: no word is broken where there is room, and the rest goes to the longest texts.
 
@@ -22,8 +25,8 @@ def column_widths(
         Of the whole table.
     pad_pt : float
         Left and right of the text of each cell, together.
-    fonts : tuple of str
-        Of the head and of the cells.
+    fonts : tuple of str, str and float
+        Of the head, of the cells, and their size in points.
     """
     columns = [[head[i], *(row[i] for row in rows)] for i in range(len(head))]
     words = [_longest_word(column, fonts) for column in columns]
@@ -42,18 +45,18 @@ def column_widths(
     return [low + room * share / sum(shares) for low, share in zip(least, shares, strict=True)]
 
 
-def _measure(text: str, font: str) -> float:
+def _measure(text: str, font: str, size_pt: float) -> float:
     """Width of a text on one line."""
-    return float(pdfmetrics.stringWidth(text, font, SIZE_PT)) + 0.5
+    return float(pdfmetrics.stringWidth(text, font, size_pt)) + 0.5
 
 
-def _longest_word(column: Sequence[str], fonts: tuple[str, str]) -> float:
+def _longest_word(column: Sequence[str], fonts: Fonts) -> float:
     """Width of the longest word; a space that does not break belongs to its word."""
-    words = {(word, fonts[0 if i == 0 else 1]) for i, text in enumerate(column) for word in text.split(" ")}
-    return max((_measure(word, font) for word, font in words), default=0.0)
+    words = {(word, fonts[0] if i == 0 else fonts[1]) for i, text in enumerate(column) for word in text.split(" ")}
+    return max((_measure(word, font, fonts[2]) for word, font in words), default=0.0)
 
 
-def _longest_text(column: Sequence[str], fonts: tuple[str, str]) -> float:
+def _longest_text(column: Sequence[str], fonts: Fonts) -> float:
     """Width of the longest text."""
     longest = max(column[1:], key=len, default="")
-    return max(_measure(column[0], fonts[0]), _measure(longest[:400], fonts[1]))
+    return max(_measure(column[0], fonts[0], fonts[2]), _measure(longest[:400], fonts[1], fonts[2]))

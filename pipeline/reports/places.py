@@ -9,7 +9,7 @@ from pipeline import geo
 from pipeline.reports.document import Block, Cell, Paragraph, Section, Table
 from pipeline.reports.words import Words
 
-MOST_VERTICES = 48
+MOST_VERTICES = 40
 """Vertices that are printed; the GeoJSON has all."""
 DEGREE_DECIMALS = 6
 """About 0.1 m."""
