@@ -6,5 +6,6 @@ days that were not understood, and columns that were not used are all counted in
 
 from pipeline.io.cadastres.reading import read_protected, read_titles
 from pipeline.io.cadastres.registers import GENERIC, Register
+from pipeline.io.cadastres.services import retrieve
 
-__all__ = ["GENERIC", "Register", "read_protected", "read_titles"]
+__all__ = ["GENERIC", "Register", "read_protected", "read_titles", "retrieve"]
