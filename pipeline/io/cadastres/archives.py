@@ -40,7 +40,7 @@ def open_archive(path: Path) -> Iterator[tuple[zipfile.ZipFile, list[str]]]:
             if len({name.lower() for name in names}) < len(names):
                 raise CadastreUnsafeError(f"{path}: found two members of one name, expected each once; get the archive again")
             yield archive, sorted(name for name in names if not name.startswith("__MACOSX"))
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, UnicodeDecodeError) as error:
         raise CadastreInvalidError(f"{path}: cannot be opened as a zip: {error}; download it again") from error
 
 

@@ -134,8 +134,10 @@ def _ground(part: BaseGeometry) -> BaseGeometry:
 
 
 def _encircled(ring: shapely.LinearRing) -> BaseGeometry:
-    """The ground that one ring runs round."""
-    return geo.polygons_only(shapely.make_valid(shapely.polygons(ring), method="structure", keep_collapsed=False))
+    """The ground that one ring runs round; parts are joined, since GEOS 3.14 may give parts that share an edge."""
+    return shapely.union_all(
+        shapely.get_parts(shapely.make_valid(shapely.polygons(ring), method="structure", keep_collapsed=False))
+    )
 
 
 def _flattened(geometry: BaseGeometry) -> list[BaseGeometry]:
