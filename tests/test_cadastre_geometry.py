@@ -64,12 +64,13 @@ def around(title, before, after, hectares_per_square=122.8):
     ([[[0, 0], [4, 4], [4, 0], [0, 4], [0, 0]]], 0, 8, "Self-intersection.*loops that turn against each other cancel"),
     ([[[0, 0], [4, 0], [4, 4], [2, 4], [1, 5], [3, 5], [2, 4], [0, 4], [0, 0]]], 15, 17, "Ring Self-intersection.*cancel"),
     ([[[2, 1], [0, 1], [0, 0], [2, 1], [0, 1], [0, 2], [3, 1], [0, 0], [1, 1], [1, 0], [2, 1]]], 1, 8 / 3, "Self-intersection"),
+    ([[[0, 4], [4, 4], [0, 4], [0, 0], [4, 4], [0, 4]]], 8, 8, "Self-intersection"),
     ([[*SQUARE, *SQUARE[1:]]], 32, 16, "Self-intersection"),
     ([SQUARE, [[1, 1], [3, 1], [3, 2], [1, 2], [1, 1]], [[2, 1], [3, 1], [3, 3], [2, 3], [2, 1]]], 12, 13, "Self-intersection"),
     ([SQUARE, [[5, 0], [6, 0], [6, 1], [5, 1], [5, 0]]], 15, 16, "Hole lies outside shell"),
     ([SQUARE, [[3, 1], [5, 1], [5, 2], [3, 2], [3, 1]]], 14, 15, "Self-intersection"),
     ([[[0, 0], [4, 0], [4, 4], [4, 6], [4, 4], [0, 4], [0, 0]]], 16, 16, "Self-intersection"),
-], ids=["bow-tie", "ear", "knot", "twice", "holes-overlap", "hole-outside", "hole-half-outside", "spike"])  # fmt: skip
+], ids=["bow-tie", "ear", "knot", "edge-thrice", "twice", "holes-overlap", "hole-outside", "hole-half-outside", "spike"])  # fmt: skip
 def test_a_broken_outline_keeps_the_ground_it_runs_round(tmp_path, rings, before, after, reason):
     (title,), snapshot = read_titles(write(tmp_path, polygon(*rings)))
     assert title.geometry.is_valid
