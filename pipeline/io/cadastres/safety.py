@@ -184,7 +184,7 @@ def _require_plain_kml(piece: _Piece, content: bytes) -> None:
     parser.StartElementHandler = starts
     try:
         parser.Parse(content, True)
-    except expat.ExpatError as error:
+    except (expat.ExpatError, LookupError, ValueError) as error:  # the last two: an encoding that is none
         raise CadastreInvalidError(f"{piece.path}: {piece.name!r} cannot be read: {error}; get it again") from error
 
 
@@ -192,9 +192,10 @@ def _require_plain_tables(piece: _Piece) -> None:
     """Raise where a GeoPackage holds more than tables: views, virtual tables, or statements that reach out."""
     try:
         with closing(sqlite3.connect(":memory:")) as base:
+            base.text_factory = partial(str, encoding="utf-8", errors="replace")
             base.deserialize(piece.read(-1))
             rows = base.execute("SELECT type, name, coalesce(sql, '') FROM sqlite_master").fetchall()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise CadastreInvalidError(f"{piece.path}: {piece.name!r} cannot be read: {error}; get it again") from error
     for kind, name, sql in rows:
         words = " ".join(sql.lower().split())
