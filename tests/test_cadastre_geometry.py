@@ -70,7 +70,7 @@ def around(title, before, after, hectares_per_square=122.8):
     ([SQUARE, [[5, 0], [6, 0], [6, 1], [5, 1], [5, 0]]], 15, 16, "Hole lies outside shell"),
     ([SQUARE, [[3, 1], [5, 1], [5, 2], [3, 2], [3, 1]]], 14, 15, "Self-intersection"),
     ([[[0, 0], [4, 0], [4, 4], [4, 6], [4, 4], [0, 4], [0, 0]]], 16, 16, "Self-intersection"),
-], ids=["bow-tie", "ear", "knot", "edge-thrice", "twice", "holes-overlap", "hole-outside", "hole-half-outside", "spike"])  # fmt: skip
+], ids=["bow-tie", "ear", "knot", "thrice", "twice", "holes-overlap", "hole-outside", "hole-half-out", "spike"])  # fmt: skip
 def test_a_broken_outline_keeps_the_ground_it_runs_round(tmp_path, rings, before, after, reason):
     (title,), snapshot = read_titles(write(tmp_path, polygon(*rings)))
     assert title.geometry.is_valid
@@ -266,7 +266,7 @@ def winding(ring, point):
 SPOTS = [shapely.Point(0.0131 + 6 * i / 15, 0.0277 + 6 * j / 15) for i in range(15) for j in range(15)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(RINGS)
 def test_the_ground_of_any_ring_is_what_it_runs_round(ring):
     """Spots all over the place: in the ground where the ring runs round them, worked out without repairing anything."""
