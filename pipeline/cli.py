@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from pipeline import __version__
+from pipeline import __version__, cadastre_cli
 from pipeline.errors import InputError, PipelineError
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ aoi_app = typer.Typer(no_args_is_help=True, help="Areas of interest: check one, 
 app.add_typer(aoi_app, name="aoi")
 scenes_app = typer.Typer(no_args_is_help=True, help="Scenes: what a period would take, and copying it.")
 app.add_typer(scenes_app, name="scenes")
+
+app.add_typer(cadastre_cli.app, name="cadastre")
 
 Day = Annotated[Optional[datetime], typer.Option("--as-of", formats=["%Y-%m-%d"], help="The date that the run speaks for.")]  # noqa: UP045 - typer reads it
 Config = Annotated[Path, typer.Option("--config", help="YAML configuration of the run.")]
@@ -146,7 +148,7 @@ def train(
     version: Annotated[str, typer.Option(help="Version of the new model, such as 0.2.0.")],
     name: Annotated[str, typer.Option(help="Name of the model.")] = "amazon-gold",
     models: Annotated[Path, typer.Option(help="Folder of models.")] = Path("models"),
-    worlds: Annotated[int, typer.Option(help="Simulated worlds of each landscape that it is measured on.", min=0)] = 1,
+    worlds: Annotated[int, typer.Option(help="Simulated worlds of each landscape that it is measured on.", min=0)] = 3,
 ) -> None:
     """Train a new model version, measure it, and write it with its card; refused where it is worse than the one before."""
     from pipeline.flows import run_training

@@ -47,8 +47,20 @@ class AreaSection(_Section):
     ] = ()
     titles: Annotated[tuple[str, ...], Field(description="Files of mining titles; none: tenure_status is unknown.")] = ()
     titles_crs: Annotated[str | None, Field(description="CRS of title files that do not say theirs.")] = None
+    titles_register: Annotated[
+        str | None,
+        Field(description="Register file by which titles are read: name of a ready one, or a .yaml file; empty: generic."),
+    ] = None
     titles_retrieved_on: Annotated[date | None, Field(description="Day on which the titles were retrieved.")] = None
+    titles_lack: Annotated[
+        tuple[str, ...],
+        Field(description="Titles that the files are known to leave out, in words; ground without one is unknown."),
+    ] = ()
+    registers: Annotated[
+        tuple[str, ...], Field(description="Registers whose snapshots in the registry are laid over sites, each as of its day.")
+    ] = ()
     protected: Annotated[tuple[str, ...], Field(description="Files of protected areas and Indigenous territories.")] = ()
+    rivers: Annotated[tuple[str, ...], Field(description="Files of rivers, where a register states a strip along them.")] = ()
 
 
 class FetchSection(_Section):
@@ -104,7 +116,12 @@ class SitesSection(_Section):
 class TenureSection(_Section):
     """From sites to titles on a day."""
 
-    tolerance_m: Annotated[float, Field(description="Outside of a title by less than this is within tolerance.", ge=0)] = 20.0
+    geolocation_m: Annotated[
+        float, Field(description="Sentinel-2 places a pixel within this; adds in quadrature to the tolerance.", ge=0)
+    ] = 12.5
+    outline_m: Annotated[
+        float, Field(description="The same for outlines of titles whose register does not state their accuracy.", ge=0)
+    ] = 15.0
     min_overlap_ha: Annotated[float, Field(description="Overlaps below this are slivers.", ge=0)] = 0.01
     stale_after_days: Annotated[int, Field(description="A snapshot older than this gives unknown.", ge=1)] = 1095
 
@@ -138,6 +155,9 @@ class RunConfig(_Section):
     out: Annotated[str, Field(description="Folder of the results, one sub-folder an area, relative to this file.")]
     store: Annotated[
         str | None, Field(description="SQLite file or database URL of the store; empty: store.sqlite in `out`.")
+    ] = None
+    registry: Annotated[
+        str | None, Field(description="SQLite file or database URL of the cadastre registry; empty: the store.")
     ] = None
     model: Annotated[str | None, Field(description="Folder of the model; empty: the one that comes with overburden.")] = None
     fetch: FetchSection = FetchSection()
@@ -187,6 +207,8 @@ def _absolute(config: RunConfig, base: Path) -> RunConfig:
         area.model_copy(update={
             "aoi": place(area.aoi), "catalog": place(area.catalog),
             "titles": tuple(map(place, area.titles)), "protected": tuple(map(place, area.protected)),
+            "rivers": tuple(map(place, area.rivers)),
+            "titles_register": place(named) if (named := area.titles_register or "").endswith(".yaml") else named or None,
         })
         for area in config.areas
     )  # fmt: skip
@@ -196,6 +218,7 @@ def _absolute(config: RunConfig, base: Path) -> RunConfig:
             "out": place(config.out),
             "fetch": config.fetch.model_copy(update={"folder": place(config.fetch.folder) if config.fetch.folder else None}),
             "store": place(config.store) if config.store else None,
+            "registry": place(config.registry) if config.registry else None,
             "model": place(config.model) if config.model else None,
         }
     )

@@ -143,6 +143,14 @@ class TitleGeometryError(CadastreInvalidError):
     """A title is no polygon, or has no area."""
 
 
+class CadastreUnknownError(InputError):
+    """A snapshot or title is asked for that the registry does not hold."""
+
+
+class RegisterInvalidError(InputError):
+    """A register file has an unknown key, a kind that does not exist, or a code that stands twice."""
+
+
 class SiteGeometryError(PipelineError):
     """A site that is laid over titles is no polygon, or has no area."""
 

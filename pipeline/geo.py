@@ -38,6 +38,12 @@ def reproject(geometry: BaseGeometry, source: str, target: str) -> BaseGeometry:
     return shapely.transform(geometry, both)
 
 
+def _ring_m2(ring: BaseGeometry) -> float:
+    """Square metres within a lon/lat ring, whichever way it turns."""
+    points = shapely.get_coordinates(ring)
+    return abs(float(GEOD.polygon_area_perimeter(points[:, 0], points[:, 1])[0]))
+
+
 def geodesic_area_ha(geometry: BaseGeometry) -> float:
     """Return the area in hectares on the WGS 84 ellipsoid of a lon/lat (multi)polygon; 0 when empty.
 
@@ -54,7 +60,7 @@ def geodesic_area_ha(geometry: BaseGeometry) -> float:
     total = 0.0
     for part in shapely.get_parts(whole):
         if part.geom_type == "Polygon" and not part.is_empty:
-            total += abs(GEOD.geometry_area_perimeter(orient(part))[0])
+            total += _ring_m2(part.exterior) - sum(_ring_m2(ring) for ring in part.interiors)
         elif part.geom_type in {"MultiPolygon", "GeometryCollection"}:
             total += geodesic_area_ha(part) * SQUARE_METRES_PER_HA
     return total / SQUARE_METRES_PER_HA

@@ -37,10 +37,16 @@ PROPERTIES: dict[str, object] = {
     "tenure_status": "uncovered",
     "tenure_status_at_detection": "uncovered",
     "tenure_reasons": ["No title of the snapshot touches the site."],
+    "tenure_reasons_at_detection": ["No title of the snapshot touches the site."],
     "titles": [],
     "uncovered_ha": 3.0,
-    "cadastre": [{"name": "titles", "retrieved_on": "2024-01-31", "sha256": "ab" * 32, "title_count": 14}],
-    "protected_areas": [{"name": "Parque São José", "kind": "protected_area", "overlap_ha": 1.25}],
+    "uncovered_ha_at_detection": 3.0,
+    "cadastre": [
+        {"name": "titles", "register": "generic", "retrieved_on": "2024-01-31", "sha256": "ab" * 32, "title_count": 14}
+    ],
+    "protected_areas": [{"name": "Parque São José", "kind": "protected_area", "overlap_ha": 1.25, "consent_required": False}],
+    "restrictions": [],
+    "consent_required": "no",
     "priority": 61.5,
     "priority_terms": {"area": 5.5, "tenure": 56.0},
     "evaluated_on": "2024-04-10",

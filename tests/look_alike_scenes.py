@@ -35,7 +35,7 @@ from pipeline.reference import Reference, fit_reference
 from pipeline.scenes import BANDS
 from pipeline.sites import Site, SiteRules, advance
 from pipeline.stages.chunks import ChunkWork, changed_pixels, monitor_look
-from pipeline.tenure import AreaIndex, TenureRules, TitleIndex
+from pipeline.tenure import Law, TenureRules
 
 EPSG, LEFT, TOP, SIDE = 32720, 500_000.0, 9_000_000.0, 72
 PAST = tuple(date(2022 + n // 12, n % 12 + 1, 15) for n in range(24))
@@ -186,7 +186,7 @@ def walk(place: Place, seed: int = 1) -> Outcome:
     work = ChunkWork(nothing, chunk, (), nothing, None, model.estimator, nothing, nothing)
     rules = SiteRules(**SitesSection().model_dump())
     context = AlertContext(
-        "place", f"EPSG:{EPSG}", model.site, model.id, TitleIndex(()), (), AreaIndex(()), TenureRules(), {}
+        "place", f"EPSG:{EPSG}", model.site, model.id, Law(), TenureRules(), {}
     )  # fmt: skip
     state, sites, told = empty_state(chunk.shape), list[Site](), []
     for day, cube in zip(LOOKS, cubes, strict=True):

@@ -25,7 +25,7 @@ from pipeline.alerts import (
 from pipeline.change import PixelClass
 from pipeline.monitor import PixelCode, day_number
 from pipeline.sites import SITE_FEATURES, PixelTable, Site, SiteModel, SiteRules, advance
-from pipeline.tenure import AreaIndex, TenureRules, TitleIndex
+from pipeline.tenure import Law, TenureRules
 
 DAY = date(2024, 5, 1)
 ROW, COLUMN = -900_000, 50_000  # in the middle of UTM zone 20 S
@@ -35,9 +35,7 @@ N = len(SITE_FEATURES)
 def context(score: float = 5.0, **changes: object) -> AlertContext:
     """An area without titles, and a model that gives every site the same log-odds."""
     model = SiteModel((0.0,) * N, (1.0,) * N, (0.0,) * N, score, features=tuple(SITE_FEATURES))
-    made = AlertContext(
-        "tiny", f"EPSG:{EPSG}", model, "model/1", TitleIndex(()), (), AreaIndex(()), TenureRules(), {DAY: ("s2", "s1")}
-    )
+    made = AlertContext("tiny", f"EPSG:{EPSG}", model, "model/1", Law(), TenureRules(), {DAY: ("s2", "s1")})
     return replace(made, **changes)
 
 

@@ -70,7 +70,9 @@ def around(title, before, after, hectares_per_square=122.8):
     ([SQUARE, [[5, 0], [6, 0], [6, 1], [5, 1], [5, 0]]], 15, 16, "Hole lies outside shell"),
     ([SQUARE, [[3, 1], [5, 1], [5, 2], [3, 2], [3, 1]]], 14, 15, "Self-intersection"),
     ([[[0, 0], [4, 0], [4, 4], [4, 6], [4, 4], [0, 4], [0, 0]]], 16, 16, "Self-intersection"),
-], ids=["bow-tie", "ear", "knot", "thrice", "twice", "holes-overlap", "hole-outside", "hole-half-out", "spike"])  # fmt: skip
+], ids=[
+    "bow-tie", "ear", "knot", "edge-thrice", "twice", "holes-overlap", "hole-outside", "hole-half-outside", "spike",
+])  # fmt: skip
 def test_a_broken_outline_keeps_the_ground_it_runs_round(tmp_path, rings, before, after, reason):
     (title,), snapshot = read_titles(write(tmp_path, polygon(*rings)))
     assert title.geometry.is_valid

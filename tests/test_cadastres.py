@@ -101,6 +101,12 @@ def test_days_are_read_where_they_are_unambiguous(texts, days):
     assert read_days(texts) == days
 
 
+def test_a_register_may_say_the_order_of_days_and_a_column_may_contradict_it():
+    assert read_days(["01/02/2024"], day_first=True) == [date(2024, 2, 1)]
+    assert read_days(["01/02/2024"], day_first=False) == [date(2024, 1, 2)]
+    assert read_days(["01/02/2024", "02/25/2024"], day_first=True) == ["01/02/2024", "02/25/2024"]
+
+
 # --- outlines ---------------------------------------------------------------------------------------------------------
 
 

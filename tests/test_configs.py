@@ -10,6 +10,7 @@ import yaml
 from pipeline.config import RunConfig, example_yaml, load_config
 from pipeline.errors import ConfigInvalidError
 from pipeline.io.areas import read_area
+from pipeline.io.cadastres import find_register
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 SHIPPED = sorted(CONFIGS.glob("*.yaml"))
@@ -32,6 +33,20 @@ def test_twelve_regions_and_the_example_are_ready():
 def test_a_shipped_configuration_loads_and_its_areas_read(path):
     config = load_config(path)
     assert [read_area(Path(section.aoi)).id for section in config.areas]
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
+def test_the_register_of_a_shipped_configuration_is_there(path):
+    (section,) = load_config(path).areas
+    assert find_register(section.titles_register).name == (section.titles_register or "generic")
+
+
+def test_a_register_is_a_name_or_a_file_beside(tmp_path):
+    text = "areas: [{{aoi: a.geojson, catalog: catalog.json, titles_register: {}}}]\nout: out\n"
+    (named,) = load_config(written(tmp_path, text.format("drc_cami"))).areas
+    (own,) = load_config(written(tmp_path, text.format("ours/atlantis.yaml"))).areas
+    assert named.titles_register == "drc_cami"
+    assert own.titles_register == str(tmp_path.resolve() / "ours" / "atlantis.yaml")
 
 
 @pytest.mark.parametrize("path", REGIONS, ids=lambda p: p.stem)

@@ -9,14 +9,17 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Transformer
+from shapely.affinity import translate
 
 from pipeline.errors import SiteGeometryError
 from pipeline.tenure import (
     AreaKind,
+    CountryRules,
     Doubt,
     ProtectedArea,
     Refusal,
     Snapshot,
+    Suspension,
     TenureRules,
     TenureStatus,
     Title,
@@ -165,6 +168,101 @@ def test_called_expired_is_read_with_the_day_of_the_snapshot(valid_to, retrieved
     assert ask(ended, snapshots=[snapshot]).status is status
 
 
+# --- the law of the country -------------------------------------------------------------------------------------------
+
+
+def under(**law):
+    """The snapshot, read under such a law."""
+    return replace(SNAPSHOT, rules=CountryRules(**law))
+
+
+def test_a_kind_that_is_for_certain_minerals_only_is_a_mismatch_in_words():
+    law = under(extraction={TitleKind.EXPLOITATION: frozenset({"sand", "gravel"})})
+    finding = ask(title(minerals=()), snapshots=[law])
+    assert finding.status is TenureStatus.COMMODITY_MISMATCH
+    assert "is of the kind exploitation, which is for gravel or sand only, not for gold" in finding.reasons[0]
+    assert ask(title(minerals=()), snapshots=[law], minerals=("sand",)).status is TenureStatus.COVERED
+    assert ask(title(minerals=()), snapshots=[law], minerals=()).status is TenureStatus.COVERED
+
+
+def test_a_law_may_let_another_kind_extract():
+    law = under(extraction={TitleKind.EXPLOITATION: frozenset(), TitleKind.EXPLORATION: frozenset({"gold"})})
+    assert ask(title(kind=TitleKind.EXPLORATION), snapshots=[law]).status is TenureStatus.COVERED
+
+
+def test_a_law_without_formalisation_zones_has_none():
+    zone = title(kind=TitleKind.ARTISANAL_ZONE)
+    assert ask(zone, snapshots=[under(formalisation_kinds=frozenset())]).status is TenureStatus.STAGE_MISMATCH
+
+
+def test_ground_closed_to_mining_keeps_its_finding_and_says_so():
+    closed, law = title(kind=TitleKind.OTHER, minerals=()), under(prohibited_kinds=frozenset({TitleKind.OTHER}))
+    finding = ask(closed, snapshots=[law])
+    assert finding.status is ask(closed).status is TenureStatus.STAGE_MISMATCH
+    assert "lies over ground that is closed to mining by the register" in finding.reasons[0]
+    both = ask(title(title_id="T2"), closed, snapshots=[law])
+    assert both.status is TenureStatus.COVERED
+    assert any("closed to mining" in reason for reason in both.reasons)
+
+
+def test_the_law_is_that_of_the_snapshot_that_told_of_the_title():
+    other = replace(SNAPSHOT, sha256="b" * 64, rules=CountryRules(extraction={}))
+    assert ask(title(), snapshots=[SNAPSHOT, other]).status is TenureStatus.COVERED
+    assert ask(title(snapshot=other.sha256), snapshots=[SNAPSHOT, other]).status is TenureStatus.STAGE_MISMATCH
+
+
+def test_before_it_reached_its_stage_a_title_allowed_no_extraction():
+    mine = title(kind_since=ON + timedelta(days=1))
+    finding = ask(mine)
+    assert finding.status is TenureStatus.STAGE_MISMATCH
+    assert "reached the stage exploitation on 2025-01-11, after 2025-01-10" in finding.reasons[0]
+    assert ask(mine, on=ON + timedelta(days=1)).status is TenureStatus.COVERED
+
+
+@pytest.mark.parametrize(("first", "last", "status", "found"), [
+    (ON, ON, TitleStatus.ACTIVE, TenureStatus.SUSPENDED),
+    (ON, None, TitleStatus.SUSPENDED, TenureStatus.SUSPENDED),
+    (ON + timedelta(days=1), None, TitleStatus.SUSPENDED, TenureStatus.COVERED),
+    (ON - timedelta(days=9), ON - timedelta(days=1), TitleStatus.ACTIVE, TenureStatus.COVERED),
+    (ON - timedelta(days=9), ON - timedelta(days=1), TitleStatus.SUSPENDED, TenureStatus.SUSPENDED),
+], ids=["one-day", "until-further-notice", "before-its-first-day", "over", "over-but-still-called-suspended"])  # fmt: skip
+def test_a_dated_suspension_holds_on_its_days(first, last, status, found):
+    assert ask(title(status=status, suspensions=(Suspension(first, last),))).status is found
+
+
+def test_a_dated_suspension_is_told_with_its_days():
+    finding = ask(title(suspensions=(Suspension(date(2025, 1, 5), date(2025, 2, 1)),)))
+    assert "was suspended from 2025-01-05 to 2025-02-01" in finding.reasons[0]
+
+
+def test_a_title_that_may_run_on_is_in_doubt_past_its_last_day_only():
+    told = "its last day 2025-01-09 is past, but the register calls it 'Actif-En Renouvellement'"
+    renewed = title(valid_to=ON - timedelta(days=1), doubts=(Doubt("runs_on", told),))
+    assert ask(renewed).status is TenureStatus.UNKNOWN
+    assert told in ask(renewed).reasons[0]
+    assert ask(renewed, on=ON - timedelta(days=1)).status is TenureStatus.COVERED
+    assert ask(replace(renewed, kind=TitleKind.EXPLORATION)).status is TenureStatus.STAGE_MISMATCH
+
+
+# --- tolerance --------------------------------------------------------------------------------------------------------
+
+
+def test_the_tolerance_is_three_accuracies_in_quadrature():
+    rules = TenureRules(geolocation_m=3, outline_m=4)
+    assert rules.tolerance_m() == rules.tolerance_m(SNAPSHOT) == 5
+    assert rules.tolerance_m(replace(SNAPSHOT, outline_m=0, transformation_m=4)) == 5
+
+
+def test_each_title_has_the_tolerance_of_its_snapshot_and_the_reason_says_so():
+    rough = replace(SNAPSHOT, name="rough", sha256="b" * 64, outline_m=100.0)
+    beside = rect(-500, -500, -50, 500)
+    assert ask(title(beside), site=rect(0, 0, 15, 100), snapshots=[SNAPSHOT, rough]).status is TenureStatus.UNCOVERED
+    finding = ask(title(beside, snapshot=rough.sha256), site=rect(0, 0, 15, 100), snapshots=[SNAPSHOT, rough])
+    assert finding.status is TenureStatus.WITHIN_TOLERANCE
+    assert "less than 101 m from the site" in finding.reasons[0]
+    assert ask(*EXAMPLES[TenureStatus.WITHIN_TOLERANCE]).reasons[0].endswith("its tolerance is 19.5 m.")
+
+
 # --- missing data -----------------------------------------------------------------------------------------------------
 
 
@@ -213,6 +311,14 @@ def test_a_title_without_outline_does_not_touch_a_covered_site():
 # --- hectares ---------------------------------------------------------------------------------------------------------
 
 
+def test_a_file_that_is_known_to_leave_titles_out_tells_no_ground_uncovered():
+    partial = replace(SNAPSHOT, lacks=("large-scale leases",))
+    finding = ask(snapshots=[partial])
+    assert (finding.status, finding.uncovered_ha) == (TenureStatus.UNKNOWN, None)
+    assert finding.reasons[0] == "Snapshot register leaves out large-scale leases, which could cover the site."
+    assert ask(title(), snapshots=[partial]).status is TenureStatus.COVERED
+
+
 def test_overlapping_titles_count_once():
     finding = ask(title(rect(-50, -50, 100, 250), title_id="A"), title(rect(-50, -50, 150, 250), title_id="B"))
     assert finding.status is TenureStatus.PARTLY_COVERED
@@ -251,7 +357,8 @@ def test_a_small_site_just_outside_is_within_tolerance():
     assert finding.status is TenureStatus.WITHIN_TOLERANCE
     assert finding.titles[0].finding is TenureStatus.WITHIN_TOLERANCE
     assert finding.uncovered_ha == pytest.approx(equal_area_ha(rect(0, 0, 15, 100)), abs=0.002)
-    assert ask(title(rect(-500, -500, -1, 500)), site=rect(0, 0, 15, 100), tolerance_m=0).status is TenureStatus.UNCOVERED
+    strict = ask(title(rect(-500, -500, -1, 500)), site=rect(0, 0, 15, 100), geolocation_m=0, outline_m=0)
+    assert strict.status is TenureStatus.UNCOVERED
 
 
 def test_a_site_without_area_is_refused():
@@ -266,7 +373,16 @@ def test_properties_are_plain_json():
         "id": "T1", "holder": "Holder 1", "kind": "exploitation", "status": "active", "valid_from": "2020-01-01",
         "valid_to": None, "overlap_ha": 3.952, "finding": "covered",
     }]  # fmt: skip
-    assert told["cadastre"] == [{"name": "register", "retrieved_on": "2025-01-01", "sha256": "a" * 64, "title_count": 1}]
+    assert told["cadastre"] == [
+        {
+            "name": "register",
+            "register": "generic",
+            "retrieved_on": "2025-01-01",
+            "sha256": "a" * 64,
+            "title_count": 1,
+            "lacks": [],
+        }
+    ]
 
 
 # --- what must always hold --------------------------------------------------------------------------------------------
@@ -286,6 +402,9 @@ def any_title(draw, number):
         valid_from=draw(st.sampled_from([None, date(2020, 1, 1), ON, ON + timedelta(days=1)])),
         valid_to=draw(st.sampled_from([None, ON - timedelta(days=1), ON, date(2030, 1, 1)])),
         minerals=draw(st.sampled_from([(), ("gold",), ("tin",), ("gold", "tin")])),
+        kind_since=draw(st.sampled_from([None, ON, ON + timedelta(days=2)])),
+        suspensions=draw(st.sampled_from([(), (Suspension(ON, None),), (Suspension(ON - timedelta(days=2), ON),)])),
+        doubts=draw(st.sampled_from([(), (Doubt("runs_on", "it may run on"),)])),
     )
 
 
@@ -296,7 +415,7 @@ some_titles = st.integers(0, 4).flatmap(lambda n: st.tuples(*(any_title(i) for i
 @given(strips)
 def test_hectares_of_titles_side_by_side_and_uncovered_add_up_to_the_site(lines):
     side_by_side = [title(rect(a, -50, b, 250), title_id=f"T{a}") for a, b in pairwise(lines)]
-    finding = ask(*side_by_side, tolerance_m=0)
+    finding = ask(*side_by_side, geolocation_m=0, outline_m=0)
     total = sum(t.overlap_ha for t in finding.titles) + finding.uncovered_ha
     assert total == pytest.approx(SITE_HA, abs=0.005)
 
@@ -331,10 +450,46 @@ def test_a_title_valid_from_tomorrow_never_covers(titles):
 @given(some_titles, st.integers(1, 60))
 def test_tolerance_zero_is_contained_in_tolerance_n(titles, metres):
     favourable = {TenureStatus.COVERED, TenureStatus.WITHIN_TOLERANCE}
-    strict, lenient = ask(*titles, tolerance_m=0), ask(*titles, tolerance_m=metres)
+    strict, lenient = ask(*titles, geolocation_m=0, outline_m=0), ask(*titles, geolocation_m=metres, outline_m=0)
     assert strict.status not in favourable or lenient.status in favourable
     assert strict.status is not TenureStatus.WITHIN_TOLERANCE
     assert {t.title.title_id for t in strict.titles} <= {t.title.title_id for t in lenient.titles}
+
+
+def moved(titles, site, change):
+    """Titles and site with their outlines changed in the same way."""
+    return [replace(t, geometry=change(t.geometry)) for t in titles], change(site)
+
+
+@settings(max_examples=40, deadline=None)
+@given(some_titles, st.floats(-20, 20))
+def test_east_and_west_change_nothing(titles, degrees):
+    there, site = moved(titles, SITE, lambda g: translate(g, degrees))
+    here, away = ask(*titles), ask(*there, site=site)
+    assert away.status is here.status
+    assert [t.overlap_ha for t in away.titles] == pytest.approx([t.overlap_ha for t in here.titles], abs=0.001)
+    assert (away.uncovered_ha is None) is (here.uncovered_ha is None)
+
+
+TO_UTM = Transformer.from_crs("EPSG:4326", "EPSG:32630", always_xy=True)
+
+
+def to_utm_and_back(geometry):
+    """A geometry with its vertices through UTM and back; PROJ is exact to well under a millimetre there."""
+    metres = shapely.transform(geometry, TO_UTM.transform, interleaved=False)
+    return shapely.transform(metres, lambda x, y: TO_UTM.transform(x, y, direction="INVERSE"), interleaved=False)
+
+
+@settings(max_examples=40, deadline=None)
+@given(some_titles)
+def test_to_utm_and_back_changes_nothing(titles):
+    there, site = moved(titles, SITE, to_utm_and_back)
+    here, away = ask(*titles), ask(*there, site=site)
+    assert away.status is here.status
+    ours = {t.title.title_id: t.overlap_ha for t in here.titles}
+    theirs = {t.title.title_id: t.overlap_ha for t in away.titles}
+    for title_id in ours.keys() | theirs.keys():  # a title that only touches may be listed on one side, with 0 ha
+        assert theirs.get(title_id, 0.0) == pytest.approx(ours.get(title_id, 0.0), abs=0.001)
 
 
 # --- the index, protected areas, days ---------------------------------------------------------------------------------
@@ -354,9 +509,24 @@ def test_protected_overlaps_by_hand():
         ProtectedArea("4", "Beside", AreaKind.PROTECTED_AREA, rect(200, 0, 300, 200)),
     ]
     assert protected_overlaps(SITE, areas) == [
-        {"name": "2", "kind": "indigenous_territory", "overlap_ha": 3.952},
-        {"name": "Park", "kind": "protected_area", "overlap_ha": pytest.approx(SITE_HA / 2, abs=0.001)},
+        {"name": "2", "kind": "indigenous_territory", "overlap_ha": 3.952, "consent_required": True},
+        {
+            "name": "Park",
+            "kind": "protected_area",
+            "overlap_ha": pytest.approx(SITE_HA / 2, abs=0.001),
+            "consent_required": False,
+        },
     ]
+
+
+@pytest.mark.parametrize(("metres_away", "names"), [(-1, ["2"]), (5, ["2"]), (20, [])])
+def test_land_that_needs_consent_is_told_as_near_as_a_site_may_be_misplaced(metres_away, names):
+    right = 200 + metres_away
+    areas = [
+        ProtectedArea("1", "Park", AreaKind.PROTECTED_AREA, rect(205, 0, 900, 200)),
+        ProtectedArea("2", "", AreaKind.INDIGENOUS_TERRITORY, rect(right, 0, 900, 200)),
+    ]
+    assert [area["name"] for area in protected_overlaps(SITE, areas, near_m=12.5)] == names
 
 
 def test_boundary_dates_are_first_days_and_days_after_the_last():
@@ -366,6 +536,14 @@ def test_boundary_dates_are_first_days_and_days_after_the_last():
         date(2025, 2, 1),
     ]
     assert boundary_dates(titles, after=date(2025, 1, 1), until=date(2025, 1, 31)) == []
+
+
+def test_boundary_dates_tell_of_stages_and_suspensions():
+    turning = title(valid_from=None, valid_to=None, kind_since=date(2025, 1, 2), suspensions=(
+        Suspension(date(2025, 1, 4), date(2025, 1, 5)), Suspension(date(2025, 1, 9), None),
+    ))  # fmt: skip
+    days = boundary_dates([turning], after=date(2025, 1, 1), until=date(2025, 2, 1))
+    assert days == [date(2025, 1, d) for d in (2, 4, 6, 9)]
 
 
 def test_boundary_dates_tell_when_a_snapshot_is_stale():

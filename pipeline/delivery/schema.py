@@ -76,7 +76,7 @@ def properties_markdown() -> str:
     lines = [
         "# Properties of an alert",
         "",
-        f"Schema version {SCHEMA_VERSION}. Rendered from `ALERT_PROPERTIES` in `pipeline/alerts.py`, as are the JSON Schema",
+        f"Schema version {SCHEMA_VERSION}. Rendered from `ALERT_PROPERTIES` in `pipeline/alerts`, as are the JSON Schema",
         "and the writer. The feature's `id` names the alert and is the same for all revisions; id and `revision` together",
         "name one statement, whose content never changes.",
         "",

@@ -18,7 +18,7 @@ MARGINS_PX = (40, 26, 16, 9)
 LEAST_PX = 3
 """How far it reaches in any case; mines are far enough apart for it."""
 CLEAR_PX = 4
-"""Least distance of a title from a mine that it is not meant for: twice the usual tolerance of 20 m."""
+"""Least distance of a title from a mine that it is not meant for: twice the usual tolerance of 19.5 m."""
 OVERREACH_PX = 1
 """How far the mine `within_tolerance` reaches past its title: 10 m, half the usual tolerance."""
 COVERED_SHARE = 0.55

@@ -214,7 +214,7 @@ def backfill(config: str, start: str, to: str, *, has_pictures: bool = True) -> 
 
 
 @flow(name="train", log_prints=False)
-def train(data: str, folder: str, worlds: int = 1) -> str:
+def train(data: str, folder: str, worlds: int = 3) -> str:
     """A new model version from labelled data; returns its id."""
     return _train(data, folder, worlds)
 

@@ -1,6 +1,8 @@
 """Labelled pictures of forest that was felled after bark beetles: real clearings that are no mining."""
 
+import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +44,8 @@ def read_felling(folder: Path) -> Chips:
         raise LabelsMissingError(
             f"{alone[0]}: no such file, one of {len(alone)}; expected a picture of each site in both years"
         )
-    tiles = [tile for pair in pairs for tile in _tiles(*pair)]
+    with _without_remarks():
+        tiles = [tile for pair in pairs for tile in _tiles(*pair)]
     if not tiles:
         raise LabelsMissingError(f"{folder}: found no pairs in {YEARS[0]} and {YEARS[1]}; see data/README.md for their source")
     names, lon, lat, before, after = (list(column) for column in zip(*tiles, strict=True))
@@ -51,6 +54,18 @@ def read_felling(folder: Path) -> Chips:
         np.array(names), np.array(lon), np.array(lat), np.full(count, READING), np.zeros(count), np.full(count, 3),
         np.stack(before), np.stack(after),
     )  # fmt: skip
+
+
+@contextmanager
+def _without_remarks() -> Iterator[None]:
+    """Leave GDAL's warnings out: these TIFFs do not say which of their twelve bands are colours, one warning each."""
+    logger = logging.getLogger("rasterio._env")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _tiles(first: Path, second: Path) -> Iterator[tuple[str, float, float, np.ndarray, np.ndarray]]:

@@ -1,9 +1,11 @@
 """Files that appear whole or not at all."""
 
+import csv
 import fcntl
+import io
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,6 +27,34 @@ def write_whole(path: Path, content: str | bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+"""First characters by which a spreadsheet takes a text for a formula (OWASP, CSV injection)."""
+
+
+def csv_text(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    r"""Return a table as CSV (RFC 4180, UTF-8) in which no text is a formula: such a text begins with an apostrophe.
+
+    Numbers stay as they are.
+
+    Examples
+    --------
+    >>> csv_text(["id", "ha"], [["=1+1", -0.5]])
+    "id,ha\r\n'=1+1,-0.5\r\n"
+    """
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerows([_cell(value) for value in row] for row in [head, *rows])
+    return out.getvalue()
+
+
+def _cell(value: object) -> object:
+    """A value that no spreadsheet runs."""
+    if value is None or isinstance(value, int | float):
+        return "" if value is None else value
+    text = str(value)
+    return f"'{text}" if text.lstrip(" ").startswith(FORMULA_SIGNS) or text.startswith(FORMULA_SIGNS) else text
 
 
 def remove_leftovers(folder: Path) -> int:

@@ -1,6 +1,6 @@
 """The store's tables: SQLite by default, PostgreSQL by URL."""
 
-from sqlalchemy import Column, Float, Integer, LargeBinary, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import Column, Float, ForeignKey, Integer, LargeBinary, MetaData, String, Table, Text, UniqueConstraint
 
 STORE_VERSION = "1"
 
@@ -91,3 +91,37 @@ nights = Table(
     Column("previous_as_of", String),
 )  # fmt: skip
 """The dates that runs spoke for."""
+
+cadastre_snapshots = Table(
+    "cadastre_snapshot", metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("register", String, nullable=False, index=True),
+    Column("name", String, nullable=False),
+    Column("sha256", String, nullable=False),
+    Column("retrieved_on", String, nullable=False),
+    Column("taken_at", String, nullable=False),
+    Column("record_digest", String, nullable=False),
+    Column("facts", Text, nullable=False),
+)  # fmt: skip
+"""Dated copies of cadastres: what each held besides its titles. Rows are only ever added."""
+
+cadastre_records = Table(
+    "cadastre_record", metadata,
+    Column("digest", String, primary_key=True),
+    Column("title_id", String, nullable=False, index=True),
+    Column("record", Text, nullable=False),
+    Column("outline", LargeBinary, nullable=False),
+    Column("left", Float, nullable=False),
+    Column("bottom", Float, nullable=False),
+    Column("right", Float, nullable=False),
+    Column("top", Float, nullable=False),
+)  # fmt: skip
+"""What was ever said of a title, once each, however many snapshots say it."""
+
+cadastre_entries = Table(
+    "cadastre_entry", metadata,
+    Column("seq", Integer, ForeignKey("cadastre_snapshot.seq"), primary_key=True),
+    Column("row", Integer, primary_key=True),
+    Column("digest", String, ForeignKey("cadastre_record.digest"), nullable=False, index=True),
+)  # fmt: skip
+"""Which snapshot said what, in the order of its file."""

@@ -9,10 +9,11 @@ from pathlib import Path
 from pipeline.config import AreaSection, RunConfig, load_config
 from pipeline.errors import PipelineError
 from pipeline.io.areas import check_area, read_area
-from pipeline.io.cadastres import read_protected, read_titles
+from pipeline.io.cadastres import find_register, read_protected, read_titles
 from pipeline.io.catalogs import find_scenes
 from pipeline.io.models import default_model, read_manifest
 from pipeline.io.providers import open_source
+from pipeline.io.registry import open_registry
 from pipeline.io.store import open_store
 from pipeline.stages.scenes import source_settings
 
@@ -72,6 +73,8 @@ def _area_checks(section: AreaSection, config: RunConfig) -> Iterator[Check]:
     yield _check(f"catalogue of {name}", lambda: _catalog(section, config))
     for path in section.titles:
         yield _check(f"titles {Path(path).name}", partial(_titles, section, path))
+    for register in section.registers:
+        yield _check(f"register {register}", partial(_register, config, register))
     for path in section.protected:
         yield _check(f"protected {Path(path).name}", partial(_protected, path))
 
@@ -89,8 +92,24 @@ def _catalog(section: AreaSection, config: RunConfig) -> str:
 
 def _titles(section: AreaSection, path: str) -> str:
     """How many titles a file has."""
-    titles, snapshot = read_titles(Path(path), crs=section.titles_crs, retrieved_on=section.titles_retrieved_on)
-    return f"{len(titles)} titles, {len(snapshot.refused)} refused, {len(snapshot.repaired)} repaired"
+    register = find_register(section.titles_register)
+    titles, snapshot = read_titles(
+        Path(path), crs=section.titles_crs, retrieved_on=section.titles_retrieved_on, register=register
+    )
+    strange = sum(code.count for code in snapshot.unknown_codes)
+    return (
+        f"{len(titles)} titles by the register {register.name}, {len(snapshot.refused)} refused, "
+        f"{len(snapshot.repaired)} repaired, {strange} codes not understood"
+    )
+
+
+def _register(config: RunConfig, register: str) -> str:
+    """The latest snapshot of a register."""
+    book = open_registry(config.registry or config.store or str(Path(config.out) / "store.sqlite"))
+    held = book.known_on(register, date.max)
+    if held is None:
+        raise PipelineError("no snapshot; take one in with `overburden cadastre import FILE --register FILE`")
+    return f"snapshot {held.seq}, retrieved on {held.retrieved_on}, {book.snapshot(held).title_count} titles"
 
 
 def _protected(path: str) -> str:

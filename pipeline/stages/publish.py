@@ -18,7 +18,7 @@ from pipeline.ledger import LedgerRow
 from pipeline.scenes import Acquisition
 from pipeline.stages.sites import alert_of
 from pipeline.stages.views import write_evidence, write_map
-from pipeline.tenure import ProtectedArea, Snapshot, Title
+from pipeline.tenure import Law
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,8 @@ class Publication:
     model: Model
     store: Store
     acquisitions: tuple[Acquisition, ...]
-    titles: tuple[Title, ...]
-    snapshots: tuple[Snapshot, ...]
-    protected: tuple[ProtectedArea, ...]
+    law: Law
+    """As it is known on `as_of`."""
     ledger: tuple[LedgerRow, ...]
     findings: tuple[str, ...]
     has_pictures: bool
@@ -89,7 +88,7 @@ def manifest_of(work: Publication) -> Mapping[str, object]:
         "software": f"overburden {__version__}",
         "model_id": work.model.id,
         "config_digest": work.config_digest,
-        "cadastre": [s.as_object() for s in work.snapshots],
+        "cadastre": [s.as_object() for s in work.law.snapshots],
         "is_simulated": work.area.is_simulated,
     }
 
@@ -113,6 +112,6 @@ def _report(work: Publication, published: Published) -> str:
             previous_as_of=work.previous_as_of, model_id=work.model.id, config_digest=work.config_digest,
             software=f"overburden {__version__}", alerts=published.alerts, disturbances=published.disturbances,
             changed=published.changed, ledger=work.ledger, findings=work.findings,
-            cadastre=[s.as_object() for s in work.snapshots],
+            cadastre=[s.as_object() for s in work.law.snapshots],
         )
     )  # fmt: skip

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import partial
 from pathlib import Path
 
 import shapely
@@ -19,10 +18,8 @@ from pipeline.errors import (
     NoUsableSceneError,
     PipelineError,
     RadiometryContradictedError,
-    TitleGeometryError,
 )
 from pipeline.io.areas import read_area
-from pipeline.io.cadastres import read_protected, read_titles
 from pipeline.io.models import Model, default_model, load_model
 from pipeline.io.outputs import exclusive, remove_leftovers
 from pipeline.io.pixels import Reading, read_scene
@@ -34,10 +31,11 @@ from pipeline.provenance import digest
 from pipeline.scenes import Acquisition, Scene, Superseded, choose_scenes
 from pipeline.sites import SiteRules
 from pipeline.stages.chunks import ChunkWork, seasons_of, update_chunk
+from pipeline.stages.law import read_law, tenure_rules
 from pipeline.stages.publish import Publication, publish
 from pipeline.stages.scenes import Search, fetch, item_rows, localised, search
 from pipeline.stages.sites import SiteWork, update_sites
-from pipeline.tenure import AreaIndex, ProtectedArea, Snapshot, TenureRules, Title, TitleIndex, boundary_dates
+from pipeline.tenure import LawBook
 
 LOG = logging.getLogger(__name__)
 BEYOND_SHARE = 0.01
@@ -79,16 +77,6 @@ class AoiResult:
 
 
 @dataclass(frozen=True)
-class Law:
-    """Titles and protected areas, with the snapshots that told of them."""
-
-    titles: tuple[Title, ...]
-    snapshots: tuple[Snapshot, ...]
-    protected: tuple[ProtectedArea, ...]
-    protected_snapshots: tuple[Snapshot, ...]
-
-
-@dataclass(frozen=True)
 class Walk:
     """An opened walk: everything that was read before any pixel."""
 
@@ -100,7 +88,8 @@ class Walk:
     acquisitions: tuple[Acquisition, ...]
     superseded: tuple[Superseded, ...]
     unusable: tuple[Unusable, ...]
-    law: Law
+    book: LawBook
+    """The law as it was known on each day."""
     model: Model
     store: Store
     state: AreaState
@@ -161,12 +150,13 @@ def open_walk(request: AoiRequest, found: Search | None = None) -> Walk:
         The provider of scenes fails; nothing is lost, the next run goes on from here.
     """
     section = request.section
-    law = _read_law(section)
     model, store = _model(request.config), open_store(request.store)
     found = found or search_scenes(request)
     if found.is_kept:
         found = localised(found, fetch(found, at_once=request.config.fetch.at_once).failed)
     area, grid, scenes, unusable = found.area, found.grid, found.scenes, found.unusable
+    rules = tenure_rules(request.config.tenure, area.minerals)
+    book, law_findings = read_law(section, request.config.registry or request.store, area.geometry.bounds, rules)
     state = _area_state(request, area, store, model)
     if not scenes:
         _explain_no_scenes(section, unusable)
@@ -177,8 +167,9 @@ def open_walk(request: AoiRequest, found: Search | None = None) -> Walk:
         store.start_epoch(area.id)
         state = store.area_state(area.id, state.detection_digest, model.id)
     walk = Walk(
-        request, area, grid, found.source, as_of, tuple(acquisitions), tuple(superseded), unusable, law,
-        model, store, state, StateFolder(request.out / "state"), _findings(area, scenes, unusable, law, model),
+        request, area, grid, found.source, as_of, tuple(acquisitions), tuple(superseded), unusable, book,
+        model, store, state, StateFolder(request.out / "state"),
+        (*_findings(area, scenes, unusable, model), *law_findings),
     )  # fmt: skip
     store.put_ledger(item_rows(found, superseded, as_of), state)
     LOG.info("%s: %d acquisitions until %s, %d chunks", area.id, len(acquisitions), as_of, len(grid.chunks))
@@ -213,7 +204,7 @@ def finish(walk: Walk) -> AoiResult:
     failed = tuple(r.reason for r in tried if r.outcome is Outcome.FAILED)
     return AoiResult(
         walk.area.id, walk.as_of, walk.request.out, published.alerts, published.disturbances, published.changed,
-        (*walk.findings, *dict.fromkeys(failed)), any(s.refused for s in walk.law.snapshots),
+        (*walk.findings, *dict.fromkeys(failed)), any(s.refused for s in walk.book.on(walk.as_of).snapshots),
     )  # fmt: skip
 
 
@@ -230,17 +221,16 @@ def site_work(walk: Walk) -> SiteWork:
             crs=walk.grid.crs,
             model=walk.model.site,
             model_id=walk.model.id,
-            titles=TitleIndex(walk.law.titles),
-            snapshots=walk.law.snapshots,
-            protected=AreaIndex(walk.law.protected),
-            tenure_rules=_tenure_rules(walk),
+            law=walk.book.on(walk.as_of),
+            tenure_rules=walk.book.rules,
             scenes_on={a.solar_day: tuple(s.id for s in a.scenes) for a in walk.acquisitions},
             dormant_days=config.alerts.dormant_days,
             has_evidence=config.delivery.has_evidence,
             is_simulated=walk.area.is_simulated,
             is_known_landscape=_is_known_landscape(walk),
         ),
-        extra_days=partial(_title_days, walk),
+        book=walk.book,
+        first_day=walk.acquisitions[0].solar_day,
     )
 
 
@@ -248,15 +238,6 @@ def _is_known_landscape(walk: Walk) -> bool:
     """Whether the model was made for the area's landscape; an area that does not say its own is taken to be."""
     landscape, known = walk.area.properties.get("landscape"), walk.model.manifest.get("landscapes")
     return landscape is None or not isinstance(known, list) or landscape in known
-
-
-def _tenure_rules(walk: Walk) -> TenureRules:
-    """How titles are laid over the sites of the area."""
-    rules = walk.request.config.tenure
-    return TenureRules(
-        tolerance_m=rules.tolerance_m, minerals=walk.area.minerals, min_overlap_ha=rules.min_overlap_ha,
-        stale_after_days=rules.stale_after_days,
-    )  # fmt: skip
 
 
 def publication(walk: Walk, ledger: Sequence[LedgerRow], previous: date | None) -> Publication:
@@ -267,30 +248,10 @@ def publication(walk: Walk, ledger: Sequence[LedgerRow], previous: date | None) 
         area=walk.area, grid=walk.grid, as_of=walk.as_of, previous_as_of=previous, out=walk.request.out,
         config=walk.request.config, config_digest=walk.state.detection_digest, model=walk.model, store=walk.store,
         acquisitions=tuple(Acquisition(day, scenes) for day, scenes in kept if scenes),
-        titles=walk.law.titles, snapshots=walk.law.snapshots, protected=walk.law.protected,
+        law=walk.book.on(walk.as_of),
         ledger=tuple(ledger), findings=walk.findings, has_pictures=walk.request.has_pictures,
         reading=replace(_reading(walk), has_dark_check=False),  # what the check refused is left out above
     )  # fmt: skip
-
-
-def _title_days(walk: Walk, after: date | None, until: date) -> Sequence[date]:
-    """Days on which a title starts or has just ended."""
-    begin = after or walk.acquisitions[0].solar_day
-    rules = _tenure_rules(walk)
-    return boundary_dates(walk.law.titles, after=begin, until=until, snapshots=walk.law.snapshots, rules=rules)
-
-
-def _read_law(section: AreaSection) -> Law:
-    """Titles and protected areas of an area."""
-    crs, day = section.titles_crs, section.titles_retrieved_on
-    told = [read_titles(Path(path), crs=crs, retrieved_on=day) for path in section.titles]
-    kept = [read_protected(Path(path), crs=crs) for path in section.protected]
-    return Law(
-        tuple(title for titles, _ in told for title in titles),
-        tuple(snapshot for _, snapshot in told),
-        tuple(area for areas, _ in kept for area in areas),
-        tuple(snapshot for _, snapshot in kept),
-    )
 
 
 def _explain_no_scenes(section: AreaSection, unusable: Sequence[Unusable]) -> None:
@@ -362,22 +323,9 @@ def _landscape_findings(area: Area, model: Model) -> list[str]:
     return []
 
 
-def _findings(area: Area, scenes: Sequence[Scene], unusable: Sequence[Unusable], law: Law, model: Model) -> tuple[str, ...]:
-    """What the operator must know before pixels are read: unusable items, refused titles, ground outside of scenes."""
+def _findings(area: Area, scenes: Sequence[Scene], unusable: Sequence[Unusable], model: Model) -> tuple[str, ...]:
+    """What the operator must know before pixels are read: unusable items, ground outside of scenes."""
     found = [f"{type(u.error).__name__}: {u.error}" for u in unusable]
-    snapshots = (*law.snapshots, *law.protected_snapshots)
-    found += [
-        f"{TitleGeometryError.__name__}: {s.name}: title {r.title_id} (feature {r.feature}) is refused: {r.reason}; a site "
-        "that it may cover gets tenure_status unknown. Give the register's outline of it and run again"
-        for s in snapshots for r in s.refused
-    ]  # fmt: skip
-    found += [
-        f"{s.name}: title {r.title_id} (feature {r.feature}) repaired, {r.before_ha:.2f} ha before, {r.after_ha:.2f} ha "
-        f"after: {r.reason}"
-        for s in snapshots for r in s.repaired
-    ]  # fmt: skip
-    found += [f"{s.name}: {u.count} times unknown {u.field} {u.code!r}" for s in snapshots for u in s.unknown_codes]
-    found += [f"{s.name}: {note}" for s in snapshots for note in s.notes]
     found += _landscape_findings(area, model)
     ground = shapely.union_all([s.footprint for s in scenes])
     outline = geo.on_globe(area.geometry)

@@ -1,7 +1,7 @@
 """From changed pixels to sites and to what is said of them, day by day."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 
 from shapely.geometry import mapping, shape
@@ -19,6 +19,7 @@ from pipeline.alerts import (
 )
 from pipeline.io.store import AreaState, Event, Store
 from pipeline.sites import PixelTable, Site, SiteRules, advance, concatenate
+from pipeline.tenure import AreaKind, LawBook, TitleIndex, is_touched
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,10 @@ class SiteWork:
     site_rules: SiteRules
     alert_rules: AlertRules
     context: AlertContext
-    extra_days: Callable[[date | None, date], Sequence[date]]
-    """Days in (after, until] on which a title starts or ends: what is said may change without a new look."""
+    book: LawBook
+    """The law as it was known on each day: what is said may change without a new look."""
+    first_day: date
+    """First day of the area's history."""
 
 
 def update_sites(work: SiteWork, until: date) -> int:
@@ -40,8 +43,8 @@ def update_sites(work: SiteWork, until: date) -> int:
     held = work.store.pixel_days(aoi_id)
     after = work.area.site_day
     looked = {d for days in held.values() for d in days if (after is None or d > after) and d <= until}
-    told = set(work.extra_days(after, until)) if (looked or after) else set()
-    begun = min(looked) if looked else after
+    told = set(work.book.days(after or work.first_day, until)) if (looked or after) else set()
+    begun = after or min(looked, default=None)
     days = sorted(looked | {d for d in told if begun is not None and d >= begun})
     tables = _tables_before(work, held, after)
     for day in days:
@@ -72,24 +75,39 @@ def _take_day(work: SiteWork, tables: Sequence[PixelTable], day: date, *, has_lo
     if has_look:
         sites, ended = advance(sites, pixels, day, work.area.aoi_id, work.site_rules)
     told = {site_id: alert_of(event) for site_id, event in work.store.latest_events(work.area.aoi_id).items()}
-    payloads = []
-    for site in sites:
-        alert = _news(work, site, pixels, told.get(site.id), day, is_title_day=is_title_day)
-        if alert is not None:
-            payloads.append(payload_of(alert))
+    context = replace(work.context, law=work.book.on(day))
+    today = _Day(day, pixels, context, work.alert_rules, work.book.touched(day) if is_title_day else TitleIndex(()))
+    news = (_news(today, site, told.get(site.id)) for site in sites)
+    payloads = [payload_of(alert) for alert in news if alert is not None]
     payloads += [payload_of(restate(told[s.id], day, state="withdrawn")) for s in ended if s.id in told]
     work.store.swap_sites(work.area.aoi_id, day, sites, payloads, area=work.area)
 
 
-def _news(work: SiteWork, site: Site, pixels: PixelTable, told: Alert | None, day: date, *, is_title_day: bool) -> Alert | None:
+@dataclass(frozen=True)
+class _Day:
+    """What the sites of one day are told with."""
+
+    day: date
+    pixels: PixelTable
+    context: AlertContext
+    rules: AlertRules
+    touched: TitleIndex | None
+    """Titles whose saying changes on the day; None: any may."""
+
+
+def _news(today: _Day, site: Site, told: Alert | None) -> Alert | None:
     """The next revision of a site's alert, or None where there is nothing new to say.
 
-    Titles are looked at only when the ground says something new, or on a day on which a title starts or ends.
+    Titles are looked at only when the ground says something new, or on a day on which what a title near by says changes.
     """
-    if told is not None and not is_title_day and not is_material_ground(told, site, pixels, work.context, work.alert_rules):
-        return None
-    alert = describe(site, pixels, day, work.context, told)
-    return alert if told is None or is_material(told, alert, work.alert_rules) else None
+    context, rules = today.context, today.rules
+    if told is not None:
+        reach_m = max((context.tenure_rules.tolerance_m(s) for s in context.law.snapshots), default=0.0)
+        is_concerned = is_touched(told.geometry, today.touched, reach_m)
+        if not is_concerned and not is_material_ground(told, site, today.pixels, context, rules):
+            return None
+    alert = describe(site, today.pixels, today.day, context, told)
+    return alert if told is None or is_material(told, alert, rules) else None
 
 
 def payload_of(alert: Alert) -> Mapping[str, object]:
@@ -99,5 +117,8 @@ def payload_of(alert: Alert) -> Mapping[str, object]:
 
 def alert_of(event: Event) -> Alert:
     """Return the alert of an event, with what older versions of the table lacked."""
-    properties = {**SINCE_1_0, **event.payload["properties"], "schema_version": SCHEMA_VERSION}
+    told = event.payload["properties"]
+    is_indigenous = any(area["kind"] == AreaKind.INDIGENOUS_TERRITORY for area in told["protected_areas"])
+    lacking = {**SINCE_1_0, "consent_required": "yes" if is_indigenous else "no"}
+    properties = {**lacking, **told, "schema_version": SCHEMA_VERSION}
     return Alert(str(event.payload["id"]), shape(event.payload["geometry"]), properties)

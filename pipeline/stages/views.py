@@ -246,8 +246,8 @@ def write_map(work: "Publication", alerts: Sequence[Alert], disturbances: Sequen
             as_of=work.as_of, aoi_id=work.area.id, aoi_name=work.area.name, is_simulated=work.area.is_simulated,
             grid_crs=work.grid.crs, bounds=work.grid.bounds, before_png=true_colour_png(before),
             after_png=true_colour_png(after), before_label=before_label, after_label=after_label,
-            area=work.area.geometry, alerts=alerts, disturbances=disturbances, titles=work.titles,
-            protected=work.protected, attribution=SIMULATED if work.area.is_simulated else ATTRIBUTION,
+            area=work.area.geometry, alerts=alerts, disturbances=disturbances, titles=work.law.titles.records,
+            protected=work.law.protected.records, attribution=SIMULATED if work.area.is_simulated else ATTRIBUTION,
         )
     )  # fmt: skip
     write_whole(work.out / "map.html", html)

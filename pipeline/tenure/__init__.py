@@ -4,9 +4,11 @@ Receives outlines of sites, titles and the snapshots that told of them; hands on
 It never says more than that a snapshot shows a title or shows none.
 """
 
-from pipeline.tenure.assessment import SECOND_BEST, assess, boundary_dates
+from pipeline.tenure.assessment import SECOND_BEST, assess
+from pipeline.tenure.differences import ChangeKind, TitleChange, differences
 from pipeline.tenure.findings import QUESTIONS, TenureRules, title_finding
-from pipeline.tenure.index import AreaIndex, TitleIndex, protected_overlaps
+from pipeline.tenure.index import AreaIndex, RiverIndex, TitleIndex, protected_overlaps
+from pipeline.tenure.law import Law, LawBook, combined, is_touched
 from pipeline.tenure.minerals import mineral_names, minerals_sought
 from pipeline.tenure.records import (
     AreaKind,
@@ -15,6 +17,7 @@ from pipeline.tenure.records import (
     ProtectedArea,
     Refusal,
     Repair,
+    River,
     RiverBuffer,
     Snapshot,
     Suspension,
@@ -26,24 +29,46 @@ from pipeline.tenure.records import (
     TitleStatus,
     UnknownCode,
 )
+from pipeline.tenure.register_side import (
+    Detection,
+    Listing,
+    RegisterFinding,
+    RegisterFindingKind,
+    listing_over,
+    titles_after_detections,
+    titles_in_protected,
+    titles_without_work,
+)
+from pipeline.tenure.restrictions import restrictions
+from pipeline.tenure.turning import boundary_dates, turning_days
 
 __all__ = [
     "QUESTIONS",
     "SECOND_BEST",
     "AreaIndex",
     "AreaKind",
+    "ChangeKind",
     "CountryRules",
+    "Detection",
     "Doubt",
+    "Law",
+    "LawBook",
+    "Listing",
     "ProtectedArea",
     "Refusal",
+    "RegisterFinding",
+    "RegisterFindingKind",
     "Repair",
+    "River",
     "RiverBuffer",
+    "RiverIndex",
     "Snapshot",
     "Suspension",
     "TenureFinding",
     "TenureRules",
     "TenureStatus",
     "Title",
+    "TitleChange",
     "TitleFinding",
     "TitleIndex",
     "TitleKind",
@@ -51,8 +76,17 @@ __all__ = [
     "UnknownCode",
     "assess",
     "boundary_dates",
+    "combined",
+    "differences",
+    "is_touched",
+    "listing_over",
     "mineral_names",
     "minerals_sought",
     "protected_overlaps",
+    "restrictions",
     "title_finding",
+    "titles_after_detections",
+    "titles_in_protected",
+    "titles_without_work",
+    "turning_days",
 ]

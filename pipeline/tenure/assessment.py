@@ -2,8 +2,8 @@
 
 1. `unknown` without any snapshot.
 2. `covered` where titles that permit cover `covered_share` of the site, whatever else is missing.
-3. `unknown` where a fact is missing that could change the finding: a stale snapshot, a title without a usable outline
-   near by, or titles in doubt that would make it more covered.
+3. `unknown` where a fact is missing that could change the finding: a stale snapshot, one that is known to leave
+   titles out, a title without a usable outline near by, or titles in doubt that would make it more covered.
 4. `within_tolerance`, then `partly_covered`, by the titles that permit.
 5. The first of `SECOND_BEST` whose titles cover a share that counts.
 6. `uncovered`.
@@ -11,7 +11,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 import shapely
 from shapely.geometry.base import BaseGeometry
@@ -59,6 +59,8 @@ class _Relation:
     overlap_ha: float
     is_fresh: bool
     """Whether its snapshot is young enough to say that it was still in force."""
+    tolerance_m: float
+    """Outside it by less than this is within tolerance."""
 
     @property
     def permits(self) -> bool:
@@ -108,7 +110,7 @@ def assess(
     relations = _relations(site, index, snapshots=snapshots, on=on, rules=rules)
     missing = _missing_facts(site, snapshots, on=on, rules=rules)
     status = _status(site, relations, has_snapshot=bool(snapshots), is_missing=bool(missing), rules=rules)
-    told = tuple(_told(relation, site, rules) for relation in relations)
+    told = tuple(_told(relation, site, rules, status) for relation in relations)
     silence = [] if told or not snapshots else [_silence(snapshots, rules)]
     return TenureFinding(
         status=status,
@@ -138,43 +140,53 @@ def _relations(
     site: _Site, index: TitleIndex, *, snapshots: Sequence[Snapshot], on: date, rules: TenureRules
 ) -> list[_Relation]:
     """Titles that touch the site, or that may permit and lie within the tolerance; most hectares first."""
-    retrieved = {snapshot.sha256: snapshot.retrieved_on for snapshot in snapshots}
+    known = {snapshot.sha256: snapshot for snapshot in snapshots}
     found = []
-    for title in index.near(site.geometry, rules.tolerance_m):
-        retrieved_on = retrieved.get(title.snapshot)
-        finding, predicate = title_finding(title, on, rules=rules, retrieved_on=retrieved_on)
+    widest_m = max(rules.tolerance_m(snapshot) for snapshot in (None, *snapshots))
+    for title in index.near(site.geometry, widest_m):
+        snapshot = known.get(title.snapshot)
+        finding, predicate = title_finding(title, on, rules=rules, snapshot=snapshot)
         overlap = shared_ground(site.geometry, title.geometry)
         overlap_ha = site.area_ha if overlap is site.geometry else geo.geodesic_area_ha(overlap)
+        retrieved_on = None if snapshot is None else snapshot.retrieved_on
         is_fresh = retrieved_on is None or (on - retrieved_on).days <= rules.stale_after_days
-        relation = _Relation(title, finding, predicate, overlap, overlap_ha, is_fresh)
-        if round(overlap_ha, HECTARE_DECIMALS) > 0 or (relation.may_permit and _is_near(site, title, rules)):
+        tolerance_m = rules.tolerance_m(snapshot)
+        relation = _Relation(title, finding, predicate, overlap, overlap_ha, is_fresh, tolerance_m)
+        if round(overlap_ha, HECTARE_DECIMALS) > 0 or (relation.may_permit and _is_near(site, relation)):
             found.append(relation)
     return sorted(found, key=lambda r: -round(r.overlap_ha, HECTARE_DECIMALS))
 
 
-def _is_near(site: _Site, title: Title, rules: TenureRules) -> bool:
-    """Whether a title lies within the tolerance of the site."""
-    near_by = title.geometry.intersection(padded_box(site.geometry, 2 * rules.tolerance_m))
-    if rules.tolerance_m <= 0 or near_by.is_empty:
+def _is_near(site: _Site, relation: _Relation) -> bool:
+    """Whether a title lies within its tolerance of the site."""
+    near_by = relation.title.geometry.intersection(padded_box(site.geometry, 2 * relation.tolerance_m))
+    if relation.tolerance_m <= 0 or near_by.is_empty:
         return False
-    return geo.distance_m(site.geometry, near_by) < rules.tolerance_m
+    return geo.distance_m(site.geometry, near_by) < relation.tolerance_m
 
 
-def _told(relation: _Relation, site: _Site, rules: TenureRules) -> TitleFinding:
-    """Return what is told of one title."""
+def _told(relation: _Relation, site: _Site, rules: TenureRules, status: TenureStatus) -> TitleFinding:
+    """Return what is told of one title at a site of some status."""
     overlap_ha = round(relation.overlap_ha, HECTARE_DECIMALS)
     is_inside = overlap_ha >= min(rules.min_overlap_ha, site.area_ha)
     finding = relation.finding
     if finding is TenureStatus.COVERED and not is_inside:
         finding = TenureStatus.WITHIN_TOLERANCE
-    if relation.overlap is site.geometry:
-        where = f"the whole site, {overlap_ha:g} ha, lies inside"
-    elif overlap_ha > 0:
-        sliver = "" if is_inside else ", which is too little to count"
-        where = f"{overlap_ha:g} of {round(site.area_ha, HECTARE_DECIMALS):g} ha lie inside{sliver}"
-    else:
-        where = f"its edge is less than {rules.tolerance_m:g} m from the site"
+    where = _where(relation, site, is_inside=is_inside, is_by_tolerance=status is TenureStatus.WITHIN_TOLERANCE)
     return TitleFinding(relation.title, finding, overlap_ha, f"{describe(relation.title)} {relation.predicate}; {where}.")
+
+
+def _where(relation: _Relation, site: _Site, *, is_inside: bool, is_by_tolerance: bool) -> str:
+    """Say how a title lies to the site, with the tolerance where that decided."""
+    overlap_ha = round(relation.overlap_ha, HECTARE_DECIMALS)
+    tolerance = f"{relation.tolerance_m:.3g} m"
+    if relation.overlap is site.geometry:
+        return f"the whole site, {overlap_ha:g} ha, lies inside"
+    if overlap_ha <= 0:
+        return f"its edge is less than {tolerance} from the site, which is its tolerance"
+    sliver = "" if is_inside else ", which is too little to count"
+    grown = f"; its tolerance is {tolerance}" if is_by_tolerance and relation.permits else ""
+    return f"{overlap_ha:g} of {round(site.area_ha, HECTARE_DECIMALS):g} ha lie inside{sliver}{grown}"
 
 
 # --- what is missing ------------------------------------------------------------------------------------------------
@@ -191,6 +203,9 @@ def _missing_facts(site: _Site, snapshots: Sequence[Snapshot], *, on: date, rule
                 f"Snapshot {snapshot.name} was retrieved on {snapshot.retrieved_on}, more than "
                 f"{rules.stale_after_days} days from {on}, too far to tell which titles there were."
             )
+        sentences += [
+            f"Snapshot {snapshot.name} leaves out {lacking}, which could cover the site." for lacking in snapshot.lacks
+        ]
         sentences += _refusals(site, snapshot, rules)
     return sentences
 
@@ -238,7 +253,8 @@ def _remarks(snapshots: Sequence[Snapshot], on: date, status: TenureStatus) -> l
 def _silence(snapshots: Sequence[Snapshot], rules: TenureRules) -> str:
     """Say that no title touches the site."""
     names = ", ".join(sorted({snapshot.name for snapshot in snapshots}))
-    return f"No title in {names} touches the site, or permits and lies within {rules.tolerance_m:g} m of it."
+    reach = f"{max(rules.tolerance_m(snapshot) for snapshot in snapshots):.3g} m"
+    return f"No title in {names} touches the site, or permits and lies within the tolerance, {reach}, of it."
 
 
 # --- the status -----------------------------------------------------------------------------------------------------
@@ -271,16 +287,20 @@ def _coverage(site: _Site, relations: Sequence[_Relation], rules: TenureRules) -
     inside_ha = _union_ha(relations)
     if inside_ha >= needed_ha:
         return TenureStatus.COVERED
-    if rules.tolerance_m > 0 and _grown_ha(site, relations, rules.tolerance_m) >= needed_ha:
+    if any(r.tolerance_m > 0 for r in relations) and _grown_ha(site, relations) >= needed_ha:
         return TenureStatus.WITHIN_TOLERANCE
     return TenureStatus.PARTLY_COVERED if _counts(inside_ha, site, rules) else TenureStatus.UNCOVERED
 
 
-def _grown_ha(site: _Site, relations: Sequence[_Relation], tolerance_m: float) -> float:
-    """Hectares of the site inside titles that are grown by the tolerance."""
-    window = padded_box(site.geometry, 2 * tolerance_m)
-    near_by = shapely.union_all([shapely.intersection(r.title.geometry, window) for r in relations])
-    return geo.geodesic_area_ha(shared_ground(site.geometry, geo.buffer_m(near_by, tolerance_m)))
+def _grown_ha(site: _Site, relations: Sequence[_Relation]) -> float:
+    """Hectares of the site inside titles that are each grown by its tolerance."""
+    grown = []
+    for tolerance_m in sorted({r.tolerance_m for r in relations}):
+        window = padded_box(site.geometry, 2 * tolerance_m)
+        outlines = [shapely.intersection(r.title.geometry, window) for r in relations if r.tolerance_m == tolerance_m]
+        near_by = shapely.union_all(outlines)
+        grown.append(geo.buffer_m(near_by, tolerance_m) if tolerance_m > 0 else near_by)
+    return geo.geodesic_area_ha(shared_ground(site.geometry, shapely.union_all(grown)))
 
 
 def _counts(overlap_ha: float, site: _Site, rules: TenureRules) -> bool:
@@ -301,34 +321,3 @@ def _uncovered_ha(site: _Site, relations: Sequence[_Relation], *, is_missing: bo
     outside = max(0.0, round(site.area_ha - _union_ha([r for r in relations if r.permits]), HECTARE_DECIMALS))
     is_doubtful = any(r.may_permit and not r.permits and r.overlap_ha > 0 for r in relations)
     return None if outside > 0 and (is_missing or is_doubtful) else outside
-
-
-# --- days on which findings change ----------------------------------------------------------------------------------
-
-
-def boundary_dates(
-    titles: TitleIndex | Iterable[Title],
-    *,
-    after: date,
-    until: date,
-    snapshots: Sequence[Snapshot] = (),
-    rules: TenureRules | None = None,
-) -> list[date]:
-    """Return the days in (after, until], sorted, on which a title begins or has just ended.
-
-    With snapshots and rules, also the days from which a snapshot is stale. Between these days, the finding for a site
-    that does not change stays the same but for the dates in its reasons.
-    """
-    records = titles.records if isinstance(titles, TitleIndex) else titles
-    days: set[date] = set()
-    for title in records:
-        days |= {day for day in (title.valid_from, _day_after(title.valid_to)) if day is not None}
-    if rules is not None:
-        stale = timedelta(days=rules.stale_after_days + 1)
-        days |= {s.retrieved_on + stale for s in snapshots if s.retrieved_on is not None}
-    return sorted(day for day in days if after < day <= until)
-
-
-def _day_after(day: date | None) -> date | None:
-    """Return the day after, where the calendar has one."""
-    return None if day is None or day == date.max else day + timedelta(days=1)

@@ -1,24 +1,27 @@
 """What one title says about a day: a table of questions, asked in order; the first that speaks decides.
 
 Time first, then stage, minerals and suspension, then doubt. A doubt only matters to a title that would otherwise
-cover the ground: a title that is known to have ended has ended, whatever else cannot be read.
+cover the ground: a title that is known to have ended has ended, whatever else cannot be read. Which kinds permit what is
+the law of the country, which the title's snapshot carries.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from math import hypot
 
 from pipeline.tenure.minerals import minerals_sought
-from pipeline.tenure.records import TenureStatus, Title, TitleKind, TitleStatus
+from pipeline.tenure.records import CountryRules, Snapshot, Suspension, TenureStatus, Title, TitleKind, TitleStatus
 
 
 @dataclass(frozen=True, slots=True)
 class TenureRules:
-    """How titles are laid over sites; the rules of a country are other values of it."""
+    """How titles are laid over sites, whatever the country; what its law says stands in `CountryRules`."""
 
-    tolerance_m: float = 20.0
-    """Outside a title by less than this is `within_tolerance`. Sentinel-2 places a pixel within 12.5 m
-    (doi:10.3390/rs9060584, multi-temporal requirement of L1C), a cadastre outline is given 15 m; in quadrature 19.5."""
+    geolocation_m: float = 12.5
+    """Sentinel-2 places a pixel within this (doi:10.3390/rs9060584, multi-temporal requirement of L1C)."""
+    outline_m: float = 15.0
+    """Accuracy that an outline is given where its register does not state its own."""
     minerals: tuple[str, ...] = ()
     """Minerals that the area is watched for; empty: minerals are not compared."""
     min_overlap_ha: float = 0.01
@@ -29,10 +32,20 @@ class TenureRules:
     """A snapshot farther than this from the day, before or after, cannot tell that there is no title."""
     refused_reach_m: float = 10_000.0
     """A title without a usable outline may reach this far from where the register puts it."""
-    extraction_kinds: frozenset[TitleKind] = frozenset({TitleKind.EXPLOITATION})
-    """Kinds that allow extraction."""
-    formalisation_kinds: frozenset[TitleKind] = frozenset({TitleKind.ARTISANAL_ZONE, TitleKind.FORMALISATION_ZONE})
-    """Kinds that set ground aside for artisanal mining, which each miner still needs leave for."""
+
+    def tolerance_m(self, snapshot: Snapshot | None = None) -> float:
+        """Return how far outside a title of a snapshot is `within_tolerance`: the three accuracies in quadrature.
+
+        Examples
+        --------
+        >>> round(TenureRules().tolerance_m(), 1)
+        19.5
+        >>> TenureRules(geolocation_m=0, outline_m=0).tolerance_m()
+        0.0
+        """
+        told_m = None if snapshot is None else snapshot.outline_m
+        transformation_m = 0.0 if snapshot is None else snapshot.transformation_m
+        return hypot(self.geolocation_m, self.outline_m if told_m is None else told_m, transformation_m)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +53,9 @@ class _Question:
     """What is asked of each title."""
 
     on: date
-    retrieved_on: date | None
     rules: TenureRules
+    retrieved_on: date | None
+    country: CountryRules
 
 
 def _contradicts_itself(title: Title, _: _Question) -> str | None:
@@ -51,7 +65,7 @@ def _contradicts_itself(title: Title, _: _Question) -> str | None:
 
 
 def _has_ended(title: Title, asked: _Question) -> str | None:
-    if title.valid_to is not None and title.valid_to < asked.on:
+    if title.valid_to is not None and title.valid_to < asked.on and not _may_run_on(title):
         days = (asked.on - title.valid_to).days
         called = ", though the register calls it active" if title.status is TitleStatus.ACTIVE else ""
         return f"ended on {title.valid_to}, {days} {'day' if days == 1 else 'days'} before {asked.on}{called}"
@@ -70,35 +84,73 @@ def _has_not_begun(title: Title, asked: _Question) -> str | None:
     return f"begins on {title.valid_from}, after {asked.on}"
 
 
+def _may_run_on(title: Title) -> bool:
+    """Whether it is in doubt that a title ended with its last day."""
+    return any(doubt.field == "runs_on" for doubt in title.doubts)
+
+
 def _allows_no_extraction(title: Title, asked: _Question) -> str | None:
+    if title.kind in asked.country.prohibited_kinds:
+        return "lies over ground that is closed to mining by the register"
     if title.status is TitleStatus.APPLICATION or title.kind is TitleKind.APPLICATION:
         return "is an application, which allows no extraction"
     if title.status is TitleStatus.REFUSED:
         return "was applied for and refused"
-    allowed = asked.rules.extraction_kinds | asked.rules.formalisation_kinds | {TitleKind.UNKNOWN}
-    return None if title.kind in allowed else f"is of the kind {_words(title.kind)}, which allows no extraction"
+    if title.kind is TitleKind.UNKNOWN or _is_open(title, asked):
+        return None
+    return f"is of the kind {_words(title.kind)}, which allows no extraction"
+
+
+def _is_open(title: Title, asked: _Question) -> bool:
+    """Whether the kind of a title allows extraction, or sets ground aside for it."""
+    return title.kind in asked.country.extraction or title.kind in asked.country.formalisation_kinds
+
+
+def _had_not_reached_its_stage(title: Title, asked: _Question) -> str | None:
+    if title.kind_since is None or title.kind_since <= asked.on or not _is_open(title, asked):
+        return None
+    return f"reached the stage {_words(title.kind)} on {title.kind_since}, after {asked.on}; before, it allowed no extraction"
 
 
 def _is_for_other_minerals(title: Title, asked: _Question) -> str | None:
     sought = minerals_sought(asked.rules.minerals)
-    is_readable = not any(doubt.field == "minerals" for doubt in title.doubts)
-    if not sought or not title.minerals or not is_readable or sought & set(title.minerals):
+    if not sought:
         return None
-    return f"is for {' and '.join(title.minerals)}, not for {' or '.join(sorted(sought))}"
+    wanted = " or ".join(sorted(sought))
+    allowed = asked.country.extraction.get(title.kind, frozenset())
+    if allowed and not sought & allowed:
+        return f"is of the kind {_words(title.kind)}, which is for {' or '.join(sorted(allowed))} only, not for {wanted}"
+    is_readable = not any(doubt.field == "minerals" for doubt in title.doubts)
+    if not title.minerals or not is_readable or sought & set(title.minerals):
+        return None
+    return f"is for {' and '.join(title.minerals)}, not for {wanted}"
 
 
-def _is_suspended(title: Title, _: _Question) -> str | None:
-    return "is called suspended by the register" if title.status is TitleStatus.SUSPENDED else None
+def _is_suspended(title: Title, asked: _Question) -> str | None:
+    for suspension in sorted(title.suspensions, key=lambda s: s.first):
+        if suspension.first <= asked.on and not _is_over(suspension, asked.on):
+            last = "until further notice" if suspension.last is None else f"to {suspension.last}"
+            return f"was suspended from {suspension.first} {last}"
+    are_over = all(_is_over(suspension, asked.on) for suspension in title.suspensions)
+    return "is called suspended by the register" if title.status is TitleStatus.SUSPENDED and are_over else None
+
+
+def _is_over(suspension: Suspension, on: date) -> bool:
+    """Whether a suspension ended before a day."""
+    return suspension.last is not None and suspension.last < on
 
 
 def _is_in_doubt(title: Title, asked: _Question) -> str | None:
     sought = minerals_sought(asked.rules.minerals)
     has_mineral = not sought or bool(sought & set(title.minerals))
-    doubts = [d.text for d in title.doubts if d.field != "minerals" or not has_mineral]
+    runs = title.valid_to is not None and title.valid_to >= asked.on
+    settled = {"minerals"} if has_mineral else set()
+    settled |= {"runs_on"} if runs else set()
+    doubts = [d.text for d in title.doubts if d.field not in settled]
     if title.kind is TitleKind.UNKNOWN and not any(d.field == "kind" for d in title.doubts):
         doubts.append("the register does not say what it allows")
     is_undated = title.valid_from is None and title.valid_to is None
-    is_zone = title.kind in asked.rules.formalisation_kinds
+    is_zone = title.kind in asked.country.formalisation_kinds
     is_told = any(d.field in {"status", "valid_from", "valid_to"} for d in title.doubts)
     if title.status is TitleStatus.UNKNOWN and is_undated and not is_zone and not is_told:
         doubts.append("the register gives neither its status nor its dates")
@@ -113,7 +165,7 @@ def _outlived(title: Title, asked: _Question) -> bool:
 
 
 def _is_a_zone(title: Title, asked: _Question) -> str | None:
-    if title.kind not in asked.rules.formalisation_kinds:
+    if title.kind not in asked.country.formalisation_kinds:
         return None
     return f"is set aside for artisanal mining or its formalisation ({_validity(title)})"
 
@@ -128,6 +180,7 @@ QUESTIONS: tuple[tuple[TenureStatus, Callable[[Title, _Question], str | None]], 
     (TenureStatus.LAPSED, _has_ended),
     (TenureStatus.NOT_YET_VALID, _has_not_begun),
     (TenureStatus.STAGE_MISMATCH, _allows_no_extraction),
+    (TenureStatus.STAGE_MISMATCH, _had_not_reached_its_stage),
     (TenureStatus.COMMODITY_MISMATCH, _is_for_other_minerals),
     (TenureStatus.SUSPENDED, _is_suspended),
     (TenureStatus.UNKNOWN, _is_in_doubt),
@@ -136,7 +189,7 @@ QUESTIONS: tuple[tuple[TenureStatus, Callable[[Title, _Question], str | None]], 
 """Findings about one title, asked in this order; the first whose question answers is the finding, else `covered`."""
 
 
-def title_finding(title: Title, on: date, *, rules: TenureRules, retrieved_on: date | None = None) -> tuple[TenureStatus, str]:
+def title_finding(title: Title, on: date, *, rules: TenureRules, snapshot: Snapshot | None = None) -> tuple[TenureStatus, str]:
     """Return what a title says about the ground inside it on a day, and why, as the predicate of a sentence.
 
     Parameters
@@ -145,8 +198,9 @@ def title_finding(title: Title, on: date, *, rules: TenureRules, retrieved_on: d
     on : date
         Both the first and the last day of a title count as in force.
     rules : TenureRules
-    retrieved_on : date, optional
-        Day of the snapshot that told of the title. A register that calls a title ended says so for that day only.
+    snapshot : Snapshot, optional
+        What told of the title: the law of its country, and its day. A register that calls a title ended says so for
+        that day only. Without it, exploitation alone allows extraction, of any mineral.
 
     Examples
     --------
@@ -158,7 +212,8 @@ def title_finding(title: Title, on: date, *, rules: TenureRules, retrieved_on: d
     >>> title_finding(ended, date(2025, 1, 1), rules=TenureRules())[1]
     'ended on 2024-12-31, 1 day before 2025-01-01, though the register calls it active'
     """
-    asked = _Question(on, retrieved_on, rules)
+    retrieved_on, country = (None, CountryRules()) if snapshot is None else (snapshot.retrieved_on, snapshot.rules)
+    asked = _Question(on, rules, retrieved_on, country)
     for status, question in QUESTIONS:
         answer = question(title, asked)
         if answer is not None:

@@ -5,17 +5,18 @@ from dataclasses import fields
 from math import cos, radians
 from typing import Generic, TypeVar
 
+import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
 from pipeline import geo
-from pipeline.tenure.records import AreaKind, ProtectedArea, Title
+from pipeline.tenure.records import ProtectedArea, River, Title
 
 _METRES_PER_DEGREE = 110_000.0
 """Less than the shortest degree of latitude (110,574 m), so that a box in degrees is never too small."""
 
 
-_Record = TypeVar("_Record", Title, ProtectedArea)
+_Record = TypeVar("_Record", Title, ProtectedArea, River)
 
 
 class _OutlineTree(Generic[_Record]):
@@ -23,9 +24,9 @@ class _OutlineTree(Generic[_Record]):
 
     def __init__(self, records: Iterable[_Record]) -> None:
         self.records: tuple[_Record, ...] = tuple(sorted(records, key=_order))
-        outlines = [record.geometry for record in self.records]
-        shapely.prepare(outlines)
-        self._tree = shapely.STRtree(outlines)
+        self.outlines = np.array([record.geometry for record in self.records], dtype=object)
+        shapely.prepare(self.outlines)
+        self._tree = shapely.STRtree(self.outlines)
 
     def __len__(self) -> int:
         return len(self.records)
@@ -44,7 +45,11 @@ class AreaIndex(_OutlineTree[ProtectedArea]):
     """Protected areas and Indigenous territories that many sites are laid over."""
 
 
-def _order(record: Title | ProtectedArea) -> tuple[str, bytes]:
+class RiverIndex(_OutlineTree[River]):
+    """Rivers that many sites are laid over."""
+
+
+def _order(record: Title | ProtectedArea | River) -> tuple[str, bytes]:
     """Sort key: everything a record says, then its outline."""
     texts = [repr(getattr(record, field.name)) for field in fields(record) if field.name != "geometry"]
     return "\x1f".join(texts), shapely.to_wkb(record.geometry)
@@ -68,10 +73,13 @@ def shared_ground(site: BaseGeometry, outline: BaseGeometry) -> BaseGeometry:
     return geo.polygons_only(site.intersection(outline))
 
 
-def protected_overlaps(geometry: BaseGeometry, areas: AreaIndex | Iterable[ProtectedArea]) -> list[dict[str, object]]:
+def protected_overlaps(
+    geometry: BaseGeometry, areas: AreaIndex | Iterable[ProtectedArea], *, near_m: float = 0.0
+) -> list[dict[str, object]]:
     """Return the protected areas and Indigenous territories that a site overlaps: name, kind, overlap_ha; most first.
 
-    Overlaps below 5 square metres, which are the noise of two outlines that share an edge, are left out.
+    Overlaps below 5 square metres, which are the noise of two outlines that share an edge, are left out; but land whose
+    sharing needs consent is also told, with 0 ha, where it lies nearer than the site is placed.
 
     Parameters
     ----------
@@ -79,13 +87,28 @@ def protected_overlaps(geometry: BaseGeometry, areas: AreaIndex | Iterable[Prote
         Lon/lat (multi)polygon.
     areas : AreaIndex or iterable of ProtectedArea
         Pass an `AreaIndex` when many sites are asked about.
+    near_m : float
+        How accurately the site is placed, metres.
     """
     index = areas if isinstance(areas, AreaIndex) else AreaIndex(areas)
     site = geo.polygons_only(geometry)
-    found: list[tuple[float, str, AreaKind]] = []
-    for area in index.near(site):
-        overlap_ha = round(geo.geodesic_area_ha(shared_ground(site, area.geometry)), 3)
-        if overlap_ha > 0:
-            found.append((overlap_ha, area.name or area.area_id, area.kind))
-    found.sort(key=lambda row: (-row[0], row[1], row[2].value))
-    return [{"name": name, "kind": kind.value, "overlap_ha": overlap_ha} for overlap_ha, name, kind in found]
+    found: list[tuple[float, str, ProtectedArea]] = []
+    site_ha = 0.0  # measured when it is needed, and once
+    for area in index.near(site, near_m):
+        overlap = shared_ground(site, area.geometry)
+        if overlap is site:
+            site_ha = site_ha or geo.geodesic_area_ha(site)
+        overlap_ha = round(site_ha if overlap is site else geo.geodesic_area_ha(overlap), 3)
+        if overlap_ha > 0 or (near_m > 0 and area.consent_required and _is_within(site, area.geometry, near_m)):
+            found.append((overlap_ha, area.name or area.area_id, area))
+    found.sort(key=lambda row: (-row[0], row[1], row[2].kind.value))
+    return [
+        {"name": name, "kind": area.kind.value, "overlap_ha": overlap_ha, "consent_required": area.consent_required}
+        for overlap_ha, name, area in found
+    ]
+
+
+def _is_within(site: BaseGeometry, outline: BaseGeometry, metres: float) -> bool:
+    """Whether an outline lies nearer to a site than so many metres."""
+    near_by = outline.intersection(padded_box(site, 2 * metres))
+    return not near_by.is_empty and geo.distance_m(site, near_by) < metres

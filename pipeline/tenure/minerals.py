@@ -6,6 +6,7 @@ tungsten. A word that is not here is kept as it is written and reported; it is n
 
 import re
 import unicodedata
+from collections.abc import Mapping
 
 MINERAL_WORDS: dict[str, tuple[str, ...]] = {
     "3t": ("tin", "tantalum", "tungsten"),
@@ -60,8 +61,14 @@ def plain_word(text: str) -> str:
     return " ".join("".join(c for c in letters if not unicodedata.combining(c)).lower().split())
 
 
-def mineral_names(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def mineral_names(text: str, extra: Mapping[str, tuple[str, ...]] | None = None) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the English names in a text of minerals, sorted, and the words of it that are in no table.
+
+    Parameters
+    ----------
+    text : str
+    extra : mapping, optional
+        Words of one register, plain as the keys of `MINERAL_WORDS` are; they go before those.
 
     Examples
     --------
@@ -70,9 +77,10 @@ def mineral_names(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     >>> mineral_names("Ouro e unobtanium")
     (('gold',), ('unobtanium',))
     """
+    table = MINERAL_WORDS if extra is None else {**MINERAL_WORDS, **extra}
     words = [w for w in (plain_word(part).replace("_", " ") for part in _SEPARATORS.split(text)) if w]
-    known = {name for word in words for name in MINERAL_WORDS.get(word, ())}
-    return tuple(sorted(known)), tuple(sorted({w for w in words if w not in MINERAL_WORDS}))
+    known = {name for word in words for name in table.get(word, ())}
+    return tuple(sorted(known)), tuple(sorted({w for w in words if w not in table}))
 
 
 def minerals_sought(texts: tuple[str, ...]) -> frozenset[str]:

@@ -77,7 +77,8 @@ class Doubt:
     """One thing that the register says of a title and that could not be understood."""
 
     field: str
-    """Field of `Title` that is in doubt: kind, status, valid_from, valid_to or minerals."""
+    """Field of `Title` that is in doubt; `suspensions` for one that cannot be read; `runs_on` where it is in doubt that
+    the title ended with its last day."""
     text: str
     """What was found, as a clause: `its status 'x' is not known`."""
 
@@ -132,6 +133,20 @@ class ProtectedArea:
     """Valid (multi)polygon, lon/lat."""
     snapshot: str = ""
     """SHA-256 of the snapshot that told of it."""
+
+    @property
+    def consent_required(self) -> bool:
+        """Whether the place of what lies in it is shared only with consent: an Indigenous people's own land."""
+        return self.kind is AreaKind.INDIGENOUS_TERRITORY
+
+
+@dataclass(frozen=True, slots=True)
+class River:
+    """Water that a law keeps a strip along."""
+
+    name: str
+    geometry: BaseGeometry
+    """Line or polygon, lon/lat; a line is the middle of the water."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +231,9 @@ class Snapshot:
     unused_columns: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     """Everything else worth knowing, in words: repeated ids, far-off outlines, what the driver warned of."""
+    lacks: tuple[str, ...] = ()
+    """Titles of the register that this file is known to leave out, in words: where none of its own covers a site, one of
+    these could."""
     register: str = "generic"
     """Name of the register file by which it was read."""
     rules: CountryRules = field(default_factory=CountryRules)
@@ -231,9 +249,11 @@ class Snapshot:
         """Return what an alert says of this snapshot, as plain JSON."""
         return {
             "name": self.name,
+            "register": self.register,
             "retrieved_on": None if self.retrieved_on is None else self.retrieved_on.isoformat(),
             "sha256": self.sha256,
             "title_count": self.title_count,
+            "lacks": list(self.lacks),
         }
 
 

@@ -5,14 +5,15 @@ A picture that the model learned from is judged by models that did not see its p
 
 import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.errors import DemoDataMissingError, ModelMismatchError
 from pipeline.evaluation.blind import blind_spots
-from pipeline.evaluation.document import Evaluation, Section
+from pipeline.evaluation.document import Evaluation, Section, Table
 from pipeline.evaluation.forest import forest_section
 from pipeline.evaluation.hardest import pair_pictures
 from pipeline.evaluation.world_sections import missed_table, score_worlds, world_section
@@ -84,20 +85,37 @@ def point_sections(data: Path) -> dict[str, Section]:
     return {"points": point_section(evaluate_points(read_point_table(path), SEED))} if path.exists() else {}
 
 
-def walked_sections(model: Path, work: Path, worlds: int) -> tuple[dict[str, Section], Evaluation]:
-    """Return the sections of whole walks, and their limits in a document without sections.
+@dataclass(frozen=True)
+class Walked:
+    """What whole walks gave of one model."""
+
+    sections: Mapping[str, Section]
+    blind: tuple[str, ...]
+    missed: tuple[Table, ...]
+
+
+def walk_models(models: Sequence[Path], work: Path, worlds: int) -> tuple[Walked, ...]:
+    """Return the sections of whole walks of each model over the same ground, and their limits.
 
     The real forest, and `worlds` simulated worlds of each landscape; what was missed in these is among the limits, and so is
     a forest whose data is not installed.
     """
+    walked = list(run_worlds(measured_worlds(worlds), models, work))
+    return tuple(
+        _walked(model, work / f"forest-{n}", [(world, outs[n]) for world, outs in walked]) for n, model in enumerate(models)
+    )
+
+
+def _walked(model: Path, forest: Path, runs: Sequence[tuple[Path, Path]]) -> Walked:
+    """The sections of one model."""
     sections, limits = {}, landscape_limits()
     try:
-        sections["forest"] = forest_section(work / "forest", model)
+        sections["forest"] = forest_section(forest, model)
     except DemoDataMissingError as error:
         limits = (*limits, f"Nothing was measured on every date of a real forest: {error}")
-    pooled = score_worlds(run_worlds(measured_worlds(worlds), model, work))
+    pooled = score_worlds(runs)
     sections |= {f"world_{score.landscape}": world_section(score) for score in pooled}
-    return sections, Evaluation({}, {}, limits, (missed_table(pooled),) if pooled else ())
+    return Walked(sections, limits, (missed_table(pooled),) if pooled else ())
 
 
 def landscape_limits() -> tuple[str, ...]:
@@ -108,6 +126,10 @@ def landscape_limits() -> tuple[str, ...]:
         f"Of {', '.join(simulated)} every figure is of simulated worlds: nothing was measured on real ground there.",
         "On arid ground a pit looks like its surroundings: the model names nothing there, and the section shows what is found.",
     )
+
+
+NOT_WALKED = Walked({}, landscape_limits(), ())
+"""What there is to say where no walk was asked for."""
 
 
 def facts_of(model_id: str, extra: Mapping[str, str | int | float]) -> dict[str, str | int | float]:
@@ -153,12 +175,12 @@ def evaluate_model(folder: Path, data: Path, worlds: int, pictures: Path | None 
     if pictures is not None:
         write_whole(pictures, pair_pictures(hardest_pictures(chips, score)))
     sections |= point_sections(data)
-    limits = Evaluation({}, {}, landscape_limits())
+    walked = NOT_WALKED
     if worlds:
         with tempfile.TemporaryDirectory() as work:
-            of_worlds, limits = walked_sections(folder, Path(work), worlds)
-        sections |= of_worlds
+            (walked,) = walk_models([folder], Path(work), worlds)
+    sections |= walked.sections
     facts = facts_of(model.id, {"chips": len(known), "chips known to the model": int(known.sum())})
     if known.any() and not known.all():
         facts["chips left out, known to the model"] = int(known.sum())
-    return Evaluation(facts, sections, limits.blind, limits.blind_tables)
+    return Evaluation(facts, sections, walked.blind, walked.missed)

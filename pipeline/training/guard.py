@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ModelMismatchError
-from pipeline.evaluation.document import Evaluation
+from pipeline.evaluation.document import Evaluation, Section
 
 EVALUATION_FILE = "evaluation.json"
 
@@ -69,8 +69,13 @@ class Change:
 
 
 def figures_of(evaluation: Evaluation) -> Mapping[str, Mapping[str, float | None]]:
+    """Return the value of each figure of an evaluation by section."""
+    return section_figures(evaluation.sections)
+
+
+def section_figures(sections: Mapping[str, Section]) -> Mapping[str, Mapping[str, float | None]]:
     """Return the value of each figure by section."""
-    return {name: {k: f.value for k, f in section.figures.items()} for name, section in evaluation.sections.items()}
+    return {name: {k: f.value for k, f in section.figures.items()} for name, section in sections.items()}
 
 
 def stored_figures(folder: Path) -> Mapping[str, Mapping[str, float | None]]:

@@ -4,7 +4,7 @@ import json
 import logging
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,8 +18,8 @@ from pipeline.io.models import MANIFEST_FILE, MEASURED_ON_REAL, save_model
 from pipeline.io.outputs import write_whole
 from pipeline.monitor import MonitorRules
 from pipeline.training.card import model_card
-from pipeline.training.evaluate import facts_of, held_out_sections, landscape_limits, point_sections, walked_sections
-from pipeline.training.guard import Change, changes, figures_of, refuse_worse, stored_figures
+from pipeline.training.evaluate import NOT_WALKED, Walked, facts_of, held_out_sections, point_sections, walk_models
+from pipeline.training.guard import Change, changes, figures_of, refuse_worse, section_figures, stored_figures
 from pipeline.training.known import chip_digests
 from pipeline.training.sources import SEED, SOURCES, chips_of, read_training_data
 from pipeline.training.train import TrainingReport, train_model
@@ -31,7 +31,7 @@ class ModelExistsError(ModelMismatchError):
     """The folder of a new model version holds one already."""
 
 
-def release_model(data: Path, folder: Path, worlds: int = 1) -> str:
+def release_model(data: Path, folder: Path, worlds: int = 3) -> str:
     """Return the id of the model that was trained on the data, measured, and written to a new folder.
 
     Parameters
@@ -60,8 +60,11 @@ def release_model(data: Path, folder: Path, worlds: int = 1) -> str:
         draft = Path(place) / folder.parent.name / folder.name
         known = sorted(chip_digests(learned.pictures))
         model_id = save_model(draft, report.estimator, report.site, _facts(report, known), report.pair)
-        evaluation = _measured(data, draft, report, model_id, worlds)
-        found = changes(stored_figures(previous) if (previous := version_before(folder)) else {}, figures_of(evaluation))
+        previous = version_before(folder)
+        walked = _walked([draft, *([previous] if previous else [])], worlds)
+        evaluation = _measured(data, report, model_id, walked[0])
+        before = {**stored_figures(previous), **section_figures(walked[1].sections)} if previous else {}
+        found = changes(before, figures_of(evaluation))
         refuse_worse(found, previous.name if previous else "none")
         write_evaluation(evaluation, draft)
         manifest = json.loads((draft / MANIFEST_FILE).read_text(encoding="utf-8"))
@@ -72,17 +75,20 @@ def release_model(data: Path, folder: Path, worlds: int = 1) -> str:
     return model_id
 
 
-def _measured(data: Path, draft: Path, report: TrainingReport, model_id: str, worlds: int) -> Evaluation:
+def _walked(models: Sequence[Path], worlds: int) -> tuple[Walked, ...]:
+    """Whole walks of the new model and of the one before over the same ground, by the rules of today."""
+    if not worlds:
+        return (NOT_WALKED,) * len(models)
+    with tempfile.TemporaryDirectory() as work:
+        return walk_models(models, Path(work), worlds)
+
+
+def _measured(data: Path, report: TrainingReport, model_id: str, walked: Walked) -> Evaluation:
     """The evaluation of a model that was just trained."""
     chips = chips_of(data)
-    sections = {**held_out_sections(chips, report.held_out), **point_sections(data)}
-    limits = Evaluation({}, {}, landscape_limits())
-    if worlds:
-        with tempfile.TemporaryDirectory() as work:
-            of_worlds, limits = walked_sections(draft, Path(work), worlds)
-        sections |= of_worlds
+    sections = {**held_out_sections(chips, report.held_out), **point_sections(data), **walked.sections}
     facts = facts_of(model_id, {"chips": len(chips.reading), "chips known to the model": len(chips.reading)})
-    return Evaluation(facts, sections, limits.blind, limits.blind_tables)
+    return Evaluation(facts, sections, walked.blind, walked.missed)
 
 
 def _facts(report: TrainingReport, known: list[str]) -> Mapping[str, object]:

@@ -5,7 +5,18 @@ days that were not understood, and columns that were not used are all counted in
 """
 
 from pipeline.io.cadastres.reading import read_protected, read_titles
-from pipeline.io.cadastres.registers import GENERIC, Register
+from pipeline.io.cadastres.register_files import find_register, generic_register, load_register
+from pipeline.io.cadastres.registers import Register
+from pipeline.io.cadastres.rivers import read_rivers
 from pipeline.io.cadastres.services import retrieve
 
-__all__ = ["GENERIC", "Register", "read_protected", "read_titles", "retrieve"]
+__all__ = [
+    "Register",
+    "find_register",
+    "generic_register",
+    "load_register",
+    "read_protected",
+    "read_rivers",
+    "read_titles",
+    "retrieve",
+]

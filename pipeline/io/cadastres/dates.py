@@ -12,11 +12,18 @@ _EPOCH_MS = re.compile(r"^-?\d{11,14}(?:\.0)?$")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def read_days(texts: Sequence[str | None]) -> list[date | str | None]:
+def read_days(texts: Sequence[str | None], *, day_first: bool | None = None) -> list[date | str | None]:
     """Return the day of each text of one column; the text itself where it cannot be read, None where there is none.
 
     Read are ISO 8601 (also with `/`), JavaScript's text form, milliseconds since 1970 in UTC, and `dd/mm/yyyy` or
     `mm/dd/yyyy` where some value of the column can only be one of them and none only the other.
+
+    Parameters
+    ----------
+    texts : sequence of str or None
+    day_first : bool, optional
+        What the register says of its order, where the column leaves it open. A value that can only be the other order
+        contradicts it: then no day of the column in that form is read.
 
     Examples
     --------
@@ -24,16 +31,18 @@ def read_days(texts: Sequence[str | None]) -> list[date | str | None]:
     [datetime.date(2025, 1, 6), datetime.date(2024, 12, 31), datetime.date(2024, 2, 1), 'soon', None]
     >>> read_days(["01/02/2024"])
     ['01/02/2024']
+    >>> read_days(["8/06/2010"], day_first=True)
+    [datetime.date(2010, 6, 8)]
     """
-    slashed = _slashed_order(text for text in texts if text is not None)
+    slashed = _slashed_order((text for text in texts if text is not None), day_first)
     return [None if text is None else _read_day(text, slashed) for text in texts]
 
 
-def _slashed_order(texts: Iterable[str]) -> Callable[[int, int, int], date | None]:
+def _slashed_order(texts: Iterable[str], day_first: bool | None) -> Callable[[int, int, int], date | None]:
     """Return how a column writes day and month: a function of its two numbers and the year."""
     pairs = [(int(m[1]), int(m[2])) for m in map(_SLASHED.match, texts) if m]
-    is_day_first = any(a > 12 for a, _ in pairs)
-    is_month_first = any(b > 12 for _, b in pairs)
+    is_day_first = day_first is True or any(a > 12 for a, _ in pairs)
+    is_month_first = day_first is False or any(b > 12 for _, b in pairs)
     if is_day_first == is_month_first:
         return lambda _a, _b, _year: None
     return (lambda a, b, year: _day(year, b, a)) if is_day_first else (lambda a, b, year: _day(year, a, b))

@@ -1,0 +1,66 @@
+"""A PostgreSQL server with PostGIS of one's own: in a folder, on a socket in it, as a user that PostgreSQL agrees to."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class PostgisMissingError(RuntimeError):
+    """PostgreSQL or PostGIS is not installed."""
+
+
+class Postgis:
+    """A running server that takes SQL and gives rows of text."""
+
+    def __init__(self, binaries: Path, socket: Path, as_user: list[str]) -> None:
+        self._command = [
+            *as_user, str(binaries / "psql"), "-h", str(socket), "-d", "postgres", "-U", "postgres", "-X", "-q", "-A", "-t",
+            "-F", "\t", "-v", "ON_ERROR_STOP=1", "-f", "-",
+        ]  # fmt: skip
+
+    def ask(self, sql: str) -> list[list[str]]:
+        """Rows of the last statement, each a list of texts."""
+        done = subprocess.run(self._command, input=sql, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(done.stderr)
+        return [line.split("\t") for line in done.stdout.splitlines() if line]
+
+
+def binaries() -> Path:
+    """Folder of the server's programs, the newest version first."""
+    for folder in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
+        extensions = Path("/usr/share/postgresql") / folder.parent.name / "extension"
+        if (folder / "initdb").exists() and (extensions / "postgis.control").exists():
+            return folder
+    raise PostgisMissingError("PostgreSQL with PostGIS is not installed (Debian: postgresql-15-postgis-3)")
+
+
+@contextmanager
+def running() -> Iterator[Postgis]:
+    """Start a server, stop it after the block, and take its folder away."""
+    programs = binaries()
+    as_user: list[str] = []
+    folder = Path(tempfile.mkdtemp(prefix="overburden-postgis-"))
+    try:
+        if os.geteuid() == 0:  # PostgreSQL does not run as root
+            user = pwd.getpwnam("postgres")
+            os.chown(folder, user.pw_uid, user.pw_gid)
+            as_user = [str(shutil.which("setpriv")), f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+        run = [*as_user, str(programs / "initdb"), "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8"]
+        subprocess.run(run, check=True, capture_output=True)
+        options = f"-k {folder} -c listen_addresses='' -c fsync=off"
+        control = [*as_user, str(programs / "pg_ctl"), "-D", str(folder / "data"), "-w"]
+        subprocess.run([*control, "-l", str(folder / "log"), "-o", options, "start"], check=True, capture_output=True)
+        try:
+            server = Postgis(programs, folder, as_user)
+            server.ask("CREATE EXTENSION postgis;")
+            yield server
+        finally:
+            subprocess.run([*control, "-m", "immediate", "stop"], check=True, capture_output=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
