@@ -12,15 +12,18 @@ Looks come every 12 days; the forest is watched from look 21 on. Rows and column
 
 from collections.abc import Mapping
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from worlds import FOREST, POND, SPOIL, footprint, write_aoi, write_catalog, write_item
+from shapely.geometry import shape
+from worlds import EPSG, FOREST, LEFT, POND, SPOIL, TOP, footprint, square, table, write_aoi, write_catalog, write_item
 
+from pipeline import geo
 from pipeline.config import RunConfig
 from pipeline.io.store import Event, open_store
+from pipeline.sites import Site, SiteRules, advance
+from pipeline.sites.pixels import extent_m
 from pipeline.stages import AoiRequest, run_aoi
 
 SIZE, LOOKS = 104, 58
@@ -79,11 +82,6 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> list[Event]:
 
 def centre(event: Event) -> tuple[float, float]:
     """Row and column of the middle of an outline."""
-    from worlds import EPSG, LEFT, TOP
-
-    from pipeline import geo
-    from shapely.geometry import shape
-
     left, bottom, right, top = geo.reproject(shape(event.payload["geometry"]), geo.WGS84, f"EPSG:{EPSG}").bounds
     return (TOP - (top + bottom) / 2) / 10, ((left + right) / 2 - LEFT) / 10
 
@@ -100,19 +98,60 @@ def last(told: list[Event], site_id: str, look: int) -> Mapping[str, Any]:
     return [e for e in told if e.site_id == site_id and e.day <= day_of(look)][-1].payload["properties"]
 
 
-def test_print(told):
-    for e in told:
-        p = e.payload["properties"]
-        r, c = centre(e)
-        print(
-            (e.day - date(2024, 1, 1)).days / 12,
-            e.site_id[:4],
-            f"{r:.0f},{c:.0f}",
-            p["state"],
-            p["activity"],
-            p["area_ha"],
-            p["merged_from"],
-            p["split_from"],
-            p["reopened_on"],
-            p["likely_cause"],
-        )
+def test_a_site_keeps_its_name_through_growth_rest_and_new_work(told: list[Event]) -> None:
+    a = site_at(told, 18, 18, 24)
+    assert last(told, a, 28)["area_ha"] == pytest.approx(6.0, rel=0.02)
+    assert [last(told, a, look)["activity"] for look in (28, 38, 40, 44, 52)] == [
+        "active", "active", "dormant", "active", "dormant",
+    ]  # fmt: skip
+    assert [e.site_id for e in told if e.day == day_of(44) and e.payload["properties"]["area_ha"] > 9] == [a]
+    assert last(told, a, 57)["first_detected_on"] == day_of(24).isoformat()
+
+
+def test_a_site_that_was_not_confirmed_is_taken_in_with_its_name(told: list[Event]) -> None:
+    a, f = site_at(told, 18, 18, 24), site_at(told, 13, 59, 30)
+    assert last(told, a, 31)["merged_from"] == [f]
+    assert last(told, f, 57)["state"] == "withdrawn"
+    assert [e for e in told if e.site_id == f and e.day > day_of(31)] == []
+
+
+def test_a_site_that_was_over_and_starts_again_is_reopened_and_not_new(told: list[Event]) -> None:
+    b = site_at(told, 48, 16, 24)
+    assert (last(told, b, 35)["state"], last(told, b, 35)["activity"]) == ("closed", "finished")
+    again = last(told, b, 47)
+    assert (again["state"], again["activity"], again["reopened_on"]) == ("confirmed", "active", day_of(47).isoformat())
+    assert [e for e in told if np.hypot(*np.subtract(centre(e), (48, 16))) <= 8 and e.site_id != b] == []
+
+
+def test_two_confirmed_sites_that_come_to_touch_stay_two(told: list[Event]) -> None:
+    c, d = site_at(told, 48, 56, 24), site_at(told, 48, 76, 24)
+    assert c != d
+    assert [last(told, site, 57)["merged_from"] for site in (c, d)] == [[], []]
+    assert sorted(last(told, site, 57)["area_ha"] for site in (c, d)) == [
+        pytest.approx(1.92, rel=0.02),
+        pytest.approx(3.2, rel=0.02),
+    ]
+
+
+def test_a_site_that_falls_in_two_leaves_its_lineage(told: list[Event]) -> None:
+    g = site_at(told, 86, 26, 40)
+    (other,) = {e.site_id for e in told if e.payload["properties"]["split_from"] == g}
+    assert [last(told, site, 41)["area_ha"] for site in (g, other)] == [pytest.approx(1.68, rel=0.02)] * 2
+    assert last(told, g, 57)["split_from"] is None
+
+
+def test_nobody_else_is_ever_told_of(told: list[Event]) -> None:
+    assert len({e.site_id for e in told}) == 7
+
+
+def test_a_belt_of_forty_kilometres_that_grows_for_a_year_stays_separate_sites() -> None:
+    rules, sites = SiteRules(), list[Site]()
+    named: dict[str, date] = {}
+    for month in range(13):
+        day = date(2025, 1, 1) + timedelta(days=30 * month)
+        sites, _ = advance(sites, table(square(0, 0, 4000 * (month + 1) // 13, 20), day=day), day, "belt", rules)
+        named |= {site.id: day for site in sites if site.id not in named}
+        assert {site.id for site in sites} == named.keys()
+        assert max(extent_m(site.keys) for site in sites) <= rules.max_extent_m
+    assert sum(len(site.keys) for site in sites) == 4000 * 20
+    assert 40_000 / rules.max_extent_m <= len(sites) <= 2 * 40_000 / rules.max_extent_m

@@ -137,13 +137,11 @@ def _encircled(ring: shapely.LinearRing) -> BaseGeometry:
     """The ground that one ring runs round.
 
     Two defects of GEOS 3.14 are met here: parts of a repair may share an edge, so they are joined; and a ring that runs
-    three times along an edge comes back empty, which its area by the surveyor's formula tells: the default method finds it.
+    three times along an edge may come back empty: the default method finds it.
     """
     drawn = shapely.polygons(ring)
     made = shapely.union_all(shapely.get_parts(shapely.make_valid(drawn, method="structure", keep_collapsed=False)))
-    if made.area >= drawn.area * (1.0 - 1e-9):
-        return made
-    return shapely.union_all([made, geo.polygons_only(shapely.make_valid(drawn))])
+    return geo.polygons_only(shapely.make_valid(drawn)) if made.is_empty and drawn.area > 0.0 else made
 
 
 def _flattened(geometry: BaseGeometry) -> list[BaseGeometry]:
