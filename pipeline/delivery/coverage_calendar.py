@@ -86,7 +86,12 @@ class _Block:
     def size(self) -> tuple[int, int]:
         """Width and height."""
         width = max(self.label_px + SIDE * len(self.heads), round(_font(13, is_bold=True).getlength(self.title)))
-        return width, 24 + 32 + SIDE * len(self.rows)
+        return width, self.head_px + SIDE * len(self.rows)
+
+    @property
+    def head_px(self) -> int:
+        """Height of the title and the heads of the columns."""
+        return 24 + (32 if any(above for above, _ in self.heads) else 18)
 
 
 def calendar_png(inputs: CalendarInputs) -> bytes:
@@ -139,7 +144,7 @@ def _legend_places(width: int) -> list[tuple[int, int]]:
 def _draw_block(draw: ImageDraw.ImageDraw, block: _Block, top: int) -> None:
     """A table of squares at a height."""
     draw.text((MARGIN, top), block.title, fill=INK, font=_font(13, is_bold=True))
-    left, first = MARGIN + block.label_px, top + 24 + 32
+    left, first = MARGIN + block.label_px, top + block.head_px
     for k, (above, name) in enumerate(block.heads):
         x = left + k * SIDE
         if above:

@@ -80,6 +80,10 @@ def read_anchors(path: Path) -> list[Anchor]:
     try:
         whole = json.loads(text)
     except ValueError:
+        whole = None
+    if not text.strip():
+        raise StoreDamagedError(f"{path}: found an empty file, expected {FILE_NAME} of a run, or a copy of the store")
+    if whole is None:
         return [_anchor(_json(line, f"{path}, line {n}"), f"{path}, line {n}") for n, line in _lines(text)]
     return [_anchor(whole, str(path))]
 

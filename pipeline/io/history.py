@@ -1,5 +1,6 @@
 """What was said: the alerts as they stood on a day, by the present telling or by what had been told up to another day."""
 
+import json
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,8 +32,10 @@ class Night:
     epoch: int
     last_seq: int
     """The area's last event then; 0 where there was none."""
-    facts: Mapping[str, Any]
-    """`manifest` of its files and `chunk_px` of its grid."""
+    manifest: Mapping[str, Any] | None
+    """Of its files, members in their order."""
+    chunk_px: int | None
+    """Side of the chunks of its grid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +102,9 @@ class History:
 
     def is_simulated(self, aoi_id: str) -> bool:
         """Return whether an area's pixels are simulated, as far as the store knows: by its last night, or what was said."""
-        nights = [n.facts["manifest"] for n in self.nights(aoi_id) if "manifest" in n.facts]
-        if nights:
-            return bool(nights[-1].get("is_simulated"))
+        manifests = [n.manifest for n in self.nights(aoi_id) if n.manifest]
+        if manifests:
+            return bool(manifests[-1].get("is_simulated"))
         query = sa.select(t.events).where(t.events.c.aoi_id == aoi_id).order_by(t.events.c.seq.desc()).limit(1)
         with self._engine.begin() as connection:
             row = connection.execute(query).mappings().first()
@@ -112,9 +115,12 @@ class History:
         with self._engine.begin() as connection:
             found = journal.entries(connection, EntryKind.NIGHT, aoi_id=aoi_id)
         return [
-            Night(date.fromisoformat(e.payload["as_of"]), e.noted_at, e.payload["epoch"], e.payload["last"][0], e.payload)
+            Night(
+                date.fromisoformat(e.payload["as_of"]), e.noted_at, e.payload["epoch"], e.payload["last"][0],
+                json.loads(e.payload.get("manifest", "null")), e.payload.get("chunk_px"),
+            )
             for e in found
-        ]
+        ]  # fmt: skip
 
     def telling(self, aoi_id: str, told_by: date | None = None) -> Telling | None:
         """Return what counts: the present epoch, or what had been told by the end of a day (UTC).
@@ -159,8 +165,8 @@ class History:
         begins = sa.or_(c.site_id.startswith(wanted, autoescape=True), c.alert_id.startswith(wanted, autoescape=True))
         query = sa.select(c.aoi_id, c.site_id, c.alert_id).where(begins).distinct().order_by(c.aoi_id, c.site_id)
         with self._engine.begin() as connection:
-            found = connection.execute(query).tuples().all()
-        exact = [f for f in found if wanted in f[1:]] or list(found)
+            found = [(str(aoi), str(site), str(alert)) for aoi, site, alert in connection.execute(query)]
+        exact = [f for f in found if wanted in f[1:]] or found
         if len(exact) == 1:
             return exact[0][0], exact[0][1]
         if not exact:

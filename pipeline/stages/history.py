@@ -103,7 +103,7 @@ def onset_line(book: History, said: Said) -> str:
 def _chunk_px(nights: Sequence[Night]) -> int:
     """Side of the area's chunks, by its last night; the default where the store is older than that record."""
     default = CubeSection().chunk_px
-    return int(next((n.facts["chunk_px"] for n in reversed(nights) if "chunk_px" in n.facts), default))
+    return next((n.chunk_px for n in reversed(nights) if n.chunk_px is not None), default)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,20 +176,21 @@ def _manifest(
     book: History, aoi_id: str, on: date, telling: Telling, said: Sequence[Said]
 ) -> tuple[Mapping[str, object], str]:  # fmt: skip
     """The manifest of the night's files, and where it comes from."""
-    nights = [n for n in book.nights(aoi_id) if n.epoch == telling.epoch and "manifest" in n.facts]
-    nights = [n for n in nights if telling.last_seq is None or n.last_seq <= telling.last_seq]
-    of_day = [n for n in nights if n.as_of == on]
+    nights = [(n.as_of, n.manifest) for n in book.nights(aoi_id) if n.epoch == telling.epoch and n.manifest
+              and (telling.last_seq is None or n.last_seq <= telling.last_seq)]  # fmt: skip
+    of_day = [manifest for as_of, manifest in nights if as_of == on]
     if of_day:
-        return of_day[-1].facts["manifest"], f"the manifest is that of the night of {on}"
+        return of_day[-1], f"the manifest is that of the night of {on}"
     if nights:
-        near = max((n for n in nights if n.as_of < on), key=lambda n: n.as_of, default=min(nights, key=lambda n: n.as_of))
-        last = max(n.as_of for n in nights)
-        late = f"; the store's last night speaks for {last}, so that nothing newer is known of {on}" if on > last else ""
-        return near.facts["manifest"], f"no night of {on} is on record: the manifest is that of {near.as_of}{late}"
+        days = sorted(as_of for as_of, _ in nights)
+        near = max((day for day in days if day < on), default=days[0])
+        late = f"; the store's last night speaks for {days[-1]}, and nothing newer is known of {on}" if on > days[-1] else ""
+        manifest = next(held for as_of, held in reversed(nights) if as_of == near)
+        return manifest, f"no night of {on} is on record: the manifest is that of {near}{late}"
     made = book.made_with(aoi_id)
-    manifest = {
+    guessed: Mapping[str, object] = {
         "software": f"overburden {__version__}", "model_id": made.model_id, "config_digest": made.detection_digest,
         "cadastre": max((s.value("cadastre") for s in said), key=len, default=[]),  # type: ignore[arg-type]
         "is_simulated": any(s.value("is_simulated") == "yes" for s in said),
     }  # fmt: skip
-    return manifest, "the store is older than its record of nights: software and cadastre of the manifest may differ"
+    return guessed, "the store is older than its record of nights: software and cadastre of the manifest may differ"

@@ -1,5 +1,6 @@
 """The walk of one area for one night."""
 
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -203,7 +204,7 @@ def finish(walk: Walk) -> AoiResult:
     LOG.info("%s: %d site days; writing", walk.area.id, days)
     work = publication(walk, ledger, previous)
     published = publish(work)
-    facts = {"manifest": manifest_of(work), "chunk_px": walk.request.config.cube.chunk_px}
+    facts = {"manifest": json.dumps(manifest_of(work)), "chunk_px": walk.request.config.cube.chunk_px}  # text keeps its order
     anchor(walk.request.out, walk.area.id, walk.as_of, walk.store.note_published(walk.state, walk.as_of, facts))
     failed = tuple(r.reason for r in tried if r.outcome is Outcome.FAILED)
     return AoiResult(
