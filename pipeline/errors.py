@@ -170,6 +170,14 @@ class StoreMismatchError(InputError):
     """A store was written by another schema version, or with another model or configuration."""
 
 
+class StoreDamagedError(InputError):
+    """A store, or an anchor of it, cannot be read: the file is damaged or was changed by hand."""
+
+
+class AlertUnknownError(InputError):
+    """An alert, site or area is asked for that the store does not hold, or by letters that more than one begins with."""
+
+
 class StoreBusyError(InputError):
     """Another run holds the store's lock for this area of interest."""
 

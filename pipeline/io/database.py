@@ -8,6 +8,8 @@ from sqlalchemy.pool import NullPool
 
 from pipeline.errors import StoreMismatchError
 from pipeline.io import tables as t
+from pipeline.io.events import EMPTY
+from pipeline.io.journal import HEAD_FACT, fact_of
 
 
 def open_database(address: str | Path) -> sa.Engine:
@@ -31,6 +33,7 @@ def open_database(address: str | Path) -> sa.Engine:
             found = connection.execute(sa.select(t.facts.c.value).where(t.facts.c.key == "version")).scalar()
             if found is None:
                 connection.execute(t.facts.insert().values(key="version", value=t.STORE_VERSION))
+                connection.execute(t.facts.insert().values(key=HEAD_FACT, value=fact_of(EMPTY)))
             elif found != t.STORE_VERSION:
                 raise StoreMismatchError(f"{text}: found store version {found}, expected {t.STORE_VERSION}; use a new store")
     except sa.exc.DatabaseError as error:

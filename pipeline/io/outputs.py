@@ -5,7 +5,7 @@ import fcntl
 import io
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -55,6 +55,13 @@ def _cell(value: object) -> object:
         return "" if value is None else value
     text = str(value)
     return f"'{text}" if text.lstrip(" ").startswith(FORMULA_SIGNS) or text.startswith(FORMULA_SIGNS) else text
+
+
+def print_columns(rows: Sequence[Sequence[str]], tell: Callable[[str], None]) -> None:
+    """Tell a table line by line, its columns under each other; the first row is the head."""
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    for row in rows:
+        tell("  ".join(value.ljust(width) for value, width in zip(row, widths, strict=True)).rstrip())
 
 
 def remove_leftovers(folder: Path) -> int:

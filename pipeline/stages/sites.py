@@ -17,7 +17,8 @@ from pipeline.alerts import (
     is_material_ground,
     restate,
 )
-from pipeline.io.store import AreaState, Event, Store
+from pipeline.io.events import Event
+from pipeline.io.store import AreaState, Store
 from pipeline.sites import PixelTable, Site, SiteRules, advance, concatenate
 from pipeline.tenure import AreaKind, LawBook, TitleIndex, is_touched
 
