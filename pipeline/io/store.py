@@ -59,6 +59,9 @@ class Event:
     revision: int
     day: date
     payload: Mapping[str, Any]
+    epoch: int = 1
+    previous_hash: str = GENESIS
+    hash: str = ""
 
 
 def _text(day: date | None) -> str | None:
@@ -291,7 +294,7 @@ def _event(row: Mapping[str, Any] | sa.RowMapping) -> Event:
     """The event of a row."""
     return Event(
         row["seq"], row["site_id"], row["alert_id"], row["revision"], date.fromisoformat(row["day"]),
-        json.loads(row["payload"]),
+        json.loads(row["payload"]), row["epoch"], row["previous_hash"], row["hash"],
     )  # fmt: skip
 
 
