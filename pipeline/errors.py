@@ -192,3 +192,30 @@ class DemoWorldTooSmallError(InputError):
 
 class DeliveryInvalidError(PipelineError):
     """An output document breaks its own contract."""
+
+
+# --- evidence and keys -----------------------------------------------------------------------------------------------
+
+
+class BundleInvalidError(PipelineError):
+    """An evidence bundle cannot be built: a name, a size or a fact is not what one may hold."""
+
+
+class BundleAbsentError(InputError):
+    """There is no file to verify, or it is no plain file."""
+
+
+class KeyInvalidError(InputError):
+    """A key file or keyring cannot be read, is for another algorithm, or the passphrase does not open it."""
+
+
+class KeyExposedError(InputError):
+    """A private key can be read by others than its owner."""
+
+
+class KeyMissingError(InputError):
+    """The private key that the keyring names is not there."""
+
+
+class KeyExistsError(InputError):
+    """A key is asked for where one is in use."""

@@ -58,6 +58,11 @@ def alert_id_of(aoi_id: str, site_id: str) -> str:
     return derive_id("alert", aoi_id, site_id)
 
 
+def evidence_of(alert_id: str, revision: int) -> str:
+    """Return where the evidence bundle of a revision lies, relative to the alerts file."""
+    return f"evidence/{alert_id}-r{revision}.zip"
+
+
 def _activity(site: Site, pixels: PixelTable, dormant_days: int, told: Alert | None) -> Activity:
     """Whether the ground still changes, by the looks at it; work that starts again is as new as ground that is added."""
     if (pixels.code == PixelCode.FINISHED).mean() >= FINISHED_SHARE:
@@ -211,6 +216,6 @@ def describe(site: Site, pixels: PixelTable, day: date, context: AlertContext, t
     }
     facts["reopened_on"] = _reopened_on(told, facts["activity"], day)
     if context.has_evidence and facts["likely_cause"] in FOR_AGENCIES:
-        facts["evidence"] = f"evidence/{id_}"
+        facts["evidence"] = evidence_of(id_, revision_of(told) + 1)
     facts["priority"], facts["priority_terms"] = score(facts)
     return Alert(id_, geometry, {p.name: facts[p.name] for p in ALERT_PROPERTIES})
