@@ -17,6 +17,7 @@ from pipeline.io.catalogs import find_scenes
 from pipeline.io.pixels import read_acquisition
 from pipeline.io.states import StateFolder
 from pipeline.io.store import Store, open_store
+from pipeline.io.verification import verify_store
 from pipeline.scenes import choose_scenes
 from pipeline.stages import AoiRequest, AoiResult, run_aoi
 from pipeline.stages import run as run_module
@@ -63,7 +64,8 @@ def test_a_pit_in_the_forest_is_one_confirmed_mining_alert(world: Path, tmp_path
     assert said["area_ha"] == pytest.approx(18 * 18 / 100, rel=0.06)
     assert said["pond_ha"] == pytest.approx(0.64, rel=0.1)
     assert said["tenure_status"] == "unknown"
-    assert (tmp_path / str(said["evidence"]) / "manifest.json").exists()
+    assert said["evidence"] == f"evidence/{result.alerts[0].id}-r{said['revision']}.zip"
+    assert (tmp_path / str(said["evidence"])).exists()
 
 
 def test_nights_of_one_scene_give_what_one_pass_gives(world: Path, tmp_path: Path) -> None:
@@ -95,7 +97,8 @@ def test_a_late_scene_gives_what_it_would_have_given_in_time(world: Path, tmp_pa
     catalog.write_text(whole, encoding="utf-8")
     again, straight = run(late, tmp_path / "out"), run(world, tmp_path / "straight")
     assert [dict(a.properties) for a in again.alerts] == [dict(a.properties) for a in straight.alerts]
-    assert not open_store(tmp_path / "out" / "store.sqlite").broken_links()
+    verified = verify_store(str(tmp_path / "out" / "store.sqlite"))
+    assert (verified.findings, verified.notes, verified.anchors) == ((), (), 2)
 
 
 def test_the_offset_of_processing_baseline_04_changes_no_reflectance(world: Path) -> None:
@@ -125,6 +128,7 @@ class Killed(BaseException):
 KILLS = [
     (Store, "swap_chunk", 1), (Store, "swap_chunk", 2), (Store, "swap_sites", 1), (Store, "swap_sites", 4),
     (Store, "note_night", 1), (StateFolder, "write_reference", 1), (StateFolder, "keep_only", 1), (run_module, "publish", 1),
+    (Store, "note_published", 1), (run_module, "anchor", 1),
 ]  # fmt: skip
 """Where the process dies: the class or module, what it was about to do, and for which time."""
 
@@ -148,7 +152,8 @@ def test_a_run_that_was_killed_and_run_again_ends_as_one_that_was_not(
     run(world, tmp_path)
     for path in sorted(whole.rglob("*.geojson")):
         assert (tmp_path / path.relative_to(whole)).read_bytes() == path.read_bytes()
-    assert not open_store(tmp_path / "store.sqlite").broken_links()
+    verified = verify_store(str(tmp_path / "store.sqlite"))
+    assert (verified.findings, verified.notes, verified.anchors) == ((), (), 1)
 
 
 def test_a_state_folder_of_another_run_is_not_believed(world: Path, whole: Path, tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def test_sites_are_swapped_in_with_their_events_or_not_at_all(
     sites, _ = advance([], pixels, DAYS[0], "tiny", SiteRules())
     store.swap_sites("tiny", DAYS[0], sites, [payload("a", 1)], area=area)
     with monkeypatch.context() as patch:
-        patch.setattr(module, "_append_events", die)
+        patch.setattr(module, "append_events", die)
         with pytest.raises(Killed):
             store.swap_sites("tiny", DAYS[1], [], [payload("a", 2)], area=area)
     assert [s.id for s in store.sites("tiny")] == [s.id for s in sites]

@@ -16,8 +16,9 @@ from pipeline.cube import clear_mask
 from pipeline.errors import InputError
 from pipeline.evaluation.world_truth import WorldTruth, pixels_of
 from pipeline.io.catalogs import find_scenes
+from pipeline.io.events import Event
 from pipeline.io.pixels import read_scene
-from pipeline.io.store import Event, Store, open_store
+from pipeline.io.store import Store, open_store
 from pipeline.ledger import LedgerRow, Outcome
 from pipeline.scenes import SCL, Acquisition, choose_scenes
 from pipeline.sites.pixels import PIXEL_HA

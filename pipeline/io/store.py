@@ -6,24 +6,24 @@ kill at any instant leaves either the day before or the day after.
 
 import io as _io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
 from pipeline.errors import StoreMismatchError
+from pipeline.io import journal
 from pipeline.io import tables as t
-from pipeline.io.database import open_database
-from pipeline.ledger import LedgerRow, Outcome
-from pipeline.provenance import canonical_json, digest
+from pipeline.io.database import open_database, transaction
+from pipeline.io.events import EMPTY, GENESIS, Event, Head, append_events, event_faults, event_head, event_of
+from pipeline.io.observations import put_rows, read_rows
+from pipeline.ledger import LedgerRow
+from pipeline.provenance import canonical_json
 from pipeline.sites import PixelTable, Site
-
-GENESIS = "0" * 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,11 @@ class AreaState:
     """First day that is read, as the first run said; None: all that the catalogue has."""
     site_day: date | None
 
+    @property
+    def made_with(self) -> dict[str, str]:
+        """What each row of the ledger says that it was made with."""
+        return {"model_id": self.model_id, "detection_digest": self.detection_digest}
+
 
 @dataclass(frozen=True, slots=True)
 class ChunkState:
@@ -50,15 +55,11 @@ class ChunkState:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """One thing that was said."""
+class StoreHeads:
+    """Where the chains of a store end."""
 
-    seq: int
-    site_id: str
-    alert_id: str
-    revision: int
-    day: date
-    payload: Mapping[str, Any]
+    events: Head
+    journal: Head
 
 
 def _text(day: date | None) -> str | None:
@@ -86,8 +87,13 @@ class Store:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
+    @property
+    def engine(self) -> sa.Engine:
+        """The database, for what is asked besides."""
+        return self._engine
+
     def _begin(self) -> AbstractContextManager[sa.Connection]:
-        return self._engine.begin()
+        return transaction(self._engine)
 
     # --- areas -----------------------------------------------------------------------------------------------------
 
@@ -128,8 +134,10 @@ class Store:
     def start_epoch(self, aoi_id: str) -> None:
         """Forget what is being followed in an area, so that its history is told again; what was said stays."""
         with self._begin() as connection:
+            journal.begin(connection)
             for table in (t.chunks, t.ledger, t.pixels, t.sites):
                 connection.execute(table.delete().where(table.c.aoi_id == aoi_id))
+            journal.note(connection, aoi_id, journal.EntryKind.EPOCH, {})
             connection.execute(t.runs.update().where(t.runs.c.aoi_id == aoi_id).values(epoch=t.runs.c.epoch + 1, site_day=None))
 
     # --- chunks ------------------------------------------------------------------------------------------------------
@@ -151,6 +159,7 @@ class Store:
     ) -> None:  # fmt: skip
         """Swap in the state of a chunk together with its ledger rows and the changed pixels of its days."""
         with self._begin() as connection:
+            journal.begin(connection)
             connection.execute(t.chunks.delete().where(t.chunks.c.aoi_id == aoi_id, t.chunks.c.chunk_id == chunk_id))
             connection.execute(
                 t.chunks.insert().values(
@@ -158,7 +167,7 @@ class Store:
                     reference_file=state.reference_file, reference_on=_text(state.reference_on),
                 )
             )  # fmt: skip
-            _put_ledger(connection, rows, area)
+            put_rows(connection, aoi_id, rows, area.made_with)
             for day, table in tables.items():
                 where = (t.pixels.c.aoi_id == aoi_id, t.pixels.c.chunk_id == chunk_id, t.pixels.c.solar_day == day.isoformat())
                 connection.execute(t.pixels.delete().where(*where))
@@ -171,23 +180,12 @@ class Store:
     def put_ledger(self, rows: Sequence[LedgerRow], area: AreaState) -> None:
         """Write ledger rows that belong to no chunk's state; passes that were not listed before are forgotten."""
         with self._begin() as connection:
-            gone = t.ledger.c.aoi_id == area.aoi_id, t.ledger.c.outcome == str(Outcome.NOT_LISTED)
-            connection.execute(t.ledger.delete().where(*gone))
-            _put_ledger(connection, rows, area)
+            put_rows(connection, area.aoi_id, rows, area.made_with, is_relisted=True)
 
     def ledger(self, aoi_id: str, until: date | None = None) -> list[LedgerRow]:
         """Return the ledger of an area in order of day, scene and chunk."""
-        query = sa.select(t.ledger).where(t.ledger.c.aoi_id == aoi_id)
-        if until is not None:
-            query = query.where(sa.or_(t.ledger.c.solar_day.is_(None), t.ledger.c.solar_day <= until.isoformat()))
         with self._begin() as connection:
-            rows = connection.execute(query).mappings().all()
-        names = [f.name for f in fields(LedgerRow)]
-        found = [
-            LedgerRow(**{**{n: r[n] for n in names}, "solar_day": _day(r["solar_day"]), "outcome": Outcome(r["outcome"])})
-            for r in rows
-        ]
-        return sorted(found, key=lambda r: (str(r.solar_day), r.scene_id, r.chunk_id))
+            return read_rows(connection, aoi_id, until)
 
     # --- sites and events --------------------------------------------------------------------------------------------
 
@@ -219,11 +217,14 @@ class Store:
     ) -> None:
         """Swap in the sites after a day together with the events of that day, and drop pixels that are not needed."""
         with self._begin() as connection:
+            journal.begin(connection)
             connection.execute(t.sites.delete().where(t.sites.c.aoi_id == aoi_id))
             for site in sites:
                 record, keys = _site_record(site)
                 connection.execute(t.sites.insert().values(aoi_id=aoi_id, site_id=site.id, record=record, keys=keys))
-            _append_events(connection, aoi_id, day, payloads, area.epoch)
+            told = append_events(connection, aoi_id, day, payloads, area.epoch)
+            if told is not None:
+                journal.note_events(connection, aoi_id, told)
             connection.execute(
                 t.runs.update().where(t.runs.c.aoi_id == aoi_id).values(site_day=day.isoformat())
             )  # fmt: skip
@@ -246,7 +247,7 @@ class Store:
             query = query.where(t.events.c.day > after.isoformat())
         with self._begin() as connection:
             rows = connection.execute(query).mappings().all()
-        return [_event(row) for row in rows]
+        return [event_of(row) for row in rows]
 
     def latest_events(self, aoi_id: str, until: date | None = None) -> dict[str, Event]:
         """Return the last event of each site up to a day, by site id, in order."""
@@ -256,7 +257,7 @@ class Store:
             last = last.where(t.events.c.day <= until.isoformat())
         query = sa.select(t.events).where(t.events.c.seq.in_(last.group_by(t.events.c.site_id))).order_by(t.events.c.seq)
         with self._begin() as connection:
-            return {row["site_id"]: _event(row) for row in connection.execute(query).mappings()}
+            return {row["site_id"]: event_of(row) for row in connection.execute(query).mappings()}
 
     def note_night(self, aoi_id: str, as_of: date) -> date | None:
         """Note that a run speaks for a date; returns the date of the run before, the same for every rerun."""
@@ -272,73 +273,28 @@ class Store:
             connection.execute(t.nights.insert().values(aoi_id=aoi_id, as_of=as_of.isoformat(), previous_as_of=previous))
             return _day(previous)
 
-    def broken_links(self) -> list[str]:
-        """Return what is wrong with the chain of events, in words; empty when it holds."""
-        faults, previous, expected = [], GENESIS, 1
+    def note_published(self, area: AreaState, as_of: date, facts: Mapping[str, object]) -> StoreHeads:
+        """Note that the files of a night were written, and return where the chains end.
+
+        `facts` is plain JSON: what the files were written with. A rerun that says the same adds nothing.
+        """
+        c = t.events.c
         with self._begin() as connection:
-            for row in connection.execute(sa.select(t.events).order_by(t.events.c.seq)).mappings():
-                if row["seq"] != expected:
-                    faults.append(f"event {expected} is missing before event {row['seq']}")
-                if row["previous_hash"] != previous:
-                    faults.append(f"event {row['seq']} does not follow the event before it")
-                if _event_hash(row) != row["hash"]:
-                    faults.append(f"event {row['seq']} was changed")
-                previous, expected = row["hash"], row["seq"] + 1
-        return faults
+            journal.begin(connection)
+            said = sa.select(c.seq, c.hash).where(c.aoi_id == area.aoi_id, c.epoch == area.epoch)
+            last = connection.execute(said.order_by(c.seq.desc()).limit(1)).first()
+            night = {
+                "as_of": as_of.isoformat(), "epoch": area.epoch, "last": list(last) if last else [0, GENESIS], **facts,
+            }  # fmt: skip
+            held = [e.payload for e in journal.entries(connection, journal.EntryKind.NIGHT, aoi_id=area.aoi_id)]
+            if night != next((n for n in reversed(held) if n["as_of"] == night["as_of"]), None):
+                journal.note(connection, area.aoi_id, journal.EntryKind.NIGHT, night)
+            return StoreHeads(event_head(connection), journal.noted_head(connection) or EMPTY)
 
-
-def _event(row: Mapping[str, Any] | sa.RowMapping) -> Event:
-    """The event of a row."""
-    return Event(
-        row["seq"], row["site_id"], row["alert_id"], row["revision"], date.fromisoformat(row["day"]),
-        json.loads(row["payload"]),
-    )  # fmt: skip
-
-
-def _event_hash(row: Mapping[str, object] | sa.RowMapping) -> str:
-    """Hash of an event: everything in its row but the hash itself."""
-    return digest({k: row[k] for k in ("seq", "aoi_id", "site_id", "alert_id", "epoch", "revision", "day", "payload",
-                                       "previous_hash")})  # fmt: skip
-
-
-def _append_events(
-    connection: sa.Connection, aoi_id: str, day: date, payloads: Iterable[Mapping[str, object]], epoch: int
-) -> None:
-    """Append events to the chain."""
-    last = connection.execute(sa.select(t.events.c.seq, t.events.c.hash).order_by(t.events.c.seq.desc()).limit(1)).first()
-    seq, previous = (last[0], last[1]) if last else (0, GENESIS)
-    for payload in payloads:
-        seq += 1
-        properties = payload["properties"]
-        if not isinstance(properties, Mapping):
-            raise TypeError("an event's payload has no properties")
-        row: dict[str, object] = {
-            "seq": seq,
-            "aoi_id": aoi_id,
-            "site_id": properties["site_id"],
-            "alert_id": payload["id"],
-            "epoch": epoch,
-            "revision": properties["revision"],
-            "day": day.isoformat(),
-            "payload": canonical_json(payload),
-            "previous_hash": previous,
-        }
-        previous = _event_hash(row)
-        connection.execute(t.events.insert().values(**row, hash=previous))
-
-
-def _put_ledger(connection: sa.Connection, rows: Sequence[LedgerRow], area: AreaState) -> None:
-    """Write ledger rows; a scene that failed before and works now replaces its row."""
-    for row in rows:
-        values = {**asdict(row), "solar_day": _text(row.solar_day), "outcome": str(row.outcome)}
-        key = (
-            t.ledger.c.aoi_id == row.aoi_id,
-            t.ledger.c.chunk_id == row.chunk_id,
-            t.ledger.c.scene_id == row.scene_id,
-            t.ledger.c.processing_baseline == row.processing_baseline,
-        )
-        connection.execute(t.ledger.delete().where(*key))
-        connection.execute(t.ledger.insert().values(**values, model_id=area.model_id, detection_digest=area.detection_digest))
+    def broken_links(self) -> list[str]:
+        """Return what is wrong with the chain of events, in words; empty when it holds. `verify_store` looks at more."""
+        with self._begin() as connection:
+            return list(event_faults(connection))
 
 
 def _pack_pixels(table: PixelTable) -> bytes:

@@ -84,6 +84,19 @@ events = Table(
 """Everything that was ever said, append-only, each row hashed with the one before. A late scene starts a new epoch, in
 which the area's history is told again as if the scene had come in time; the old epoch stays."""
 
+journal = Table(
+    "journal", metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("aoi_id", String, nullable=False, index=True),
+    Column("kind", String, nullable=False),
+    Column("noted_at", String, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("previous_hash", String, nullable=False),
+    Column("hash", String, nullable=False, unique=True),
+)  # fmt: skip
+"""What was written to the ledger, which events were told and which nights were spoken for, with instants; append-only, each
+row hashed with the one before. The fact `journal` says where it ends."""
+
 nights = Table(
     "nights", metadata,
     Column("aoi_id", String, primary_key=True),

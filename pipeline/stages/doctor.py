@@ -15,6 +15,7 @@ from pipeline.io.models import default_model, read_manifest
 from pipeline.io.providers import open_source
 from pipeline.io.registry import open_registry
 from pipeline.io.store import open_store
+from pipeline.io.verification import verify_store
 from pipeline.stages.scenes import source_settings
 
 
@@ -58,12 +59,13 @@ def _model(config: RunConfig) -> str:
 
 
 def _store(config: RunConfig) -> str:
-    """Where the store is, and whether its chain of events holds."""
+    """Where the store is, and whether it says what it said."""
     address = config.store or str(Path(config.out) / "store.sqlite")
-    faults = open_store(address).broken_links()
-    if faults:
-        raise PipelineError(f"{address}: {'; '.join(faults)}; restore the store from a copy")
-    return f"{address.rsplit('@', 1)[-1]}, its chain of events holds"
+    open_store(address)
+    found = verify_store(address)
+    if found.findings:
+        raise PipelineError(f"{address}: {'; '.join(found.findings)}; restore the store from a copy")
+    return f"{address.rsplit('@', 1)[-1]}, its chain of events holds, {found.anchors} anchors"
 
 
 def _area_checks(section: AreaSection, config: RunConfig) -> Iterator[Check]:

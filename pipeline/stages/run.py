@@ -1,5 +1,6 @@
 """The walk of one area for one night."""
 
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from pipeline.errors import (
     RadiometryContradictedError,
 )
 from pipeline.io.areas import read_area
+from pipeline.io.heads import anchor
 from pipeline.io.models import Model, default_model, load_model
 from pipeline.io.outputs import exclusive, remove_leftovers
 from pipeline.io.pixels import Reading, read_scene
@@ -32,7 +34,7 @@ from pipeline.scenes import Acquisition, Scene, Superseded, choose_scenes
 from pipeline.sites import SiteRules
 from pipeline.stages.chunks import ChunkWork, seasons_of, update_chunk
 from pipeline.stages.law import read_law, tenure_rules
-from pipeline.stages.publish import Publication, publish
+from pipeline.stages.publish import Publication, manifest_of, publish
 from pipeline.stages.scenes import Search, fetch, item_rows, localised, search
 from pipeline.stages.sites import SiteWork, update_sites
 from pipeline.tenure import LawBook
@@ -200,7 +202,10 @@ def finish(walk: Walk) -> AoiResult:
                            for f in (c.state_file, c.reference_file) if f})  # fmt: skip
     previous = walk.store.note_night(walk.area.id, walk.as_of)
     LOG.info("%s: %d site days; writing", walk.area.id, days)
-    published = publish(publication(walk, ledger, previous))
+    work = publication(walk, ledger, previous)
+    published = publish(work)
+    facts = {"manifest": json.dumps(manifest_of(work)), "chunk_px": walk.request.config.cube.chunk_px}  # text keeps its order
+    anchor(walk.request.out, walk.area.id, walk.as_of, walk.store.note_published(walk.state, walk.as_of, facts))
     failed = tuple(r.reason for r in tried if r.outcome is Outcome.FAILED)
     return AoiResult(
         walk.area.id, walk.as_of, walk.request.out, published.alerts, published.disturbances, published.changed,
@@ -248,7 +253,7 @@ def publication(walk: Walk, ledger: Sequence[LedgerRow], previous: date | None) 
         area=walk.area, grid=walk.grid, as_of=walk.as_of, previous_as_of=previous, out=walk.request.out,
         config=walk.request.config, config_digest=walk.state.detection_digest, model=walk.model, store=walk.store,
         acquisitions=tuple(Acquisition(day, scenes) for day, scenes in kept if scenes),
-        law=walk.book.on(walk.as_of),
+        law=walk.book.on(walk.as_of), book=walk.book, keys=walk.request.config.keys_folder(walk.request.store),
         ledger=tuple(ledger), findings=walk.findings, has_pictures=walk.request.has_pictures,
         reading=replace(_reading(walk), has_dark_check=False),  # what the check refused is left out above
     )  # fmt: skip

@@ -13,11 +13,13 @@ from pipeline.alerts import (
     AlertContext,
     AlertRules,
     describe,
+    evidence_of,
     is_material,
     is_material_ground,
     restate,
 )
-from pipeline.io.store import AreaState, Event, Store
+from pipeline.io.events import Event
+from pipeline.io.store import AreaState, Store
 from pipeline.sites import PixelTable, Site, SiteRules, advance, concatenate
 from pipeline.tenure import AreaKind, LawBook, TitleIndex, is_touched
 
@@ -121,4 +123,6 @@ def alert_of(event: Event) -> Alert:
     is_indigenous = any(area["kind"] == AreaKind.INDIGENOUS_TERRITORY for area in told["protected_areas"])
     lacking = {**SINCE_1_0, "consent_required": "yes" if is_indigenous else "no"}
     properties = {**lacking, **told, "schema_version": SCHEMA_VERSION}
+    if told["evidence"] is not None and not told["evidence"].endswith(".zip"):  # told when evidence was a folder
+        properties["evidence"] = evidence_of(event.alert_id, event.revision)
     return Alert(str(event.payload["id"]), shape(event.payload["geometry"]), properties)
