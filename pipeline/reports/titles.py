@@ -12,13 +12,14 @@ from pipeline.reports.words import Words
 def titles_section(words: Words, facts: ReportFacts) -> Section:
     """Return the relation to the titles on both days, with hectares, dates and sources."""
     alert = facts.alert
-    titles = objects_of(alert, "titles")
+    titles, snapshots = objects_of(alert, "titles"), objects_of(alert, "cadastre")
+    silence = [Paragraph(words.say("tenure.no_titles"))] if snapshots else []  # without a snapshot nobody looked
     blocks: list[Block] = [
         Paragraph(words.say("tenure.intro")),
         _relation(words, facts),
         *(Paragraph(sentence) for sentence in _meanings(words, facts)),
-        _titles(words, facts, titles) if titles else Paragraph(words.say("tenure.no_titles")),
-        snapshots_block(words, objects_of(alert, "cadastre")),
+        *([_titles(words, facts, titles)] if titles else silence),
+        snapshots_block(words, snapshots),
     ]
     return Section("titles", words.say("tenure.title"), tuple(blocks))
 
