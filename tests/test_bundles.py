@@ -8,6 +8,7 @@ import shutil
 import stat
 import struct
 import subprocess
+import sys
 import time
 import tracemalloc
 import zipfile
@@ -24,7 +25,7 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.errors import BundleAbsentError, BundleInvalidError
-from pipeline.evidence import BundleFacts, Fault, Link, Status, build_bundle, verify_archive, with_token
+from pipeline.evidence import BundleFacts, Fault, Link, Status, build_bundle, key_id, verify_archive, with_token
 from pipeline.evidence.archive import MAX_FILE_BYTES, zip_bytes
 from pipeline.io.bundles import ChainEntry, read_chain, verify_bundle, write_chain
 from pipeline.io.keys import public_pem
@@ -131,6 +132,23 @@ def test_the_signature_is_verified_by_hand_as_the_readme_says(tmp_path):
     assert command in held["README.txt"].decode()
     done = subprocess.run(command.split(), cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "Verified Successfully" in done.stdout
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is absent")
+def test_the_documented_way_by_hand_works(tmp_path):
+    text = (Path(__file__).parents[1] / "docs" / "evidence.md").read_text(encoding="utf-8")
+    script = text.split("```python\n")[1].split("```")[0]
+    (tmp_path / "signing-key.pub").write_bytes(public_pem(PUBLIC))
+    bundle = placed(tmp_path, BUNDLE)
+    told = subprocess.run(
+        [sys.executable, "-Wignore", "-c", script, str(bundle)], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert told.stdout.startswith("files and manifest agree; alert 11111111")
+    command = next(line.strip() for line in text.splitlines() if line.startswith("    openssl pkeyutl"))
+    assert subprocess.run(command.split(), cwd=tmp_path, capture_output=True, check=False).returncode == 0
+    identity = next(line for line in text.splitlines() if "id of a key" in line).split("`")[1]
+    shown = subprocess.run(["sh", "-c", identity], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert shown.split()[0] == key_id(PUBLIC)
 
 
 # --- what does not ---------------------------------------------------------------------------------------------------

@@ -86,8 +86,14 @@ def private_file(folder: Path, known: KnownKey) -> Path:
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Hold the folder, made when absent, for as long as the block runs; others wait."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = (folder / ".lock").open("w")
+    except OSError as error:
+        raise KeyInvalidError(
+            f"{folder}: {error.strerror}; expected a folder that this user may write keys to: name another as delivery.keys"
+        ) from error
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
