@@ -5,7 +5,9 @@ import itertools
 import json
 import shutil
 import zipfile
+from collections.abc import Mapping
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -16,12 +18,12 @@ from worlds import footprint, pit_in_forest, write_aoi
 
 from pipeline.config import RunConfig
 from pipeline.errors import KeyMissingError
-from pipeline.evidence import Status, key_id
+from pipeline.evidence import EvidenceInputs, Status, key_id
 from pipeline.io.bundles import read_chain, verify_bundle
 from pipeline.io.keys import read_keyring, read_public, rotate_key
 from pipeline.io.store import open_store
 from pipeline.provenance import canonical_json
-from pipeline.stages import AoiRequest, AoiResult, looks, run_aoi
+from pipeline.stages import AoiRequest, AoiResult, looks, publish, run_aoi
 from pipeline.stages import bundles as module
 
 LATER = date(2030, 1, 1)
@@ -181,7 +183,9 @@ def test_a_kill_neither_forks_nor_breaks_the_chain(
                     run(world, tmp_path, night, has_evidence=True)
     assert killed
     run(world, tmp_path, nights[-1], has_evidence=True)
+    listed = json.loads((tmp_path / "evidence" / "chain.json").read_text(encoding="utf-8"))
     chain = read_chain(tmp_path / "evidence")
+    assert [e.manifest_sha256 for e in chain] == [e["manifest_sha256"] for e in listed]
     assert [e.previous for e in chain] == [None, *(e.manifest_sha256 for e in chain[:-1])]
     public = read_public(tmp_path / "evidence" / "signing-key.pub")
     paths = [tmp_path / "evidence" / e.bundle for e in chain]
@@ -284,6 +288,21 @@ def test_the_extract_has_the_titles_at_the_site_and_no_other(world: Path, tmp_pa
     assert snapshot["sha256"] == hashlib.sha256(titles.read_bytes()).hexdigest()
     assert snapshot["sha256"] == extract["features"][0]["properties"]["snapshot"]
     assert json.loads(held_in(bundle_of(tmp_path / "out"))["manifest.json"])["cadastre"] == [snapshot["sha256"]]
+
+
+def test_documents_are_in_the_bundle_and_see_its_other_files(world: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def report(inputs: EvidenceInputs, files: Mapping[str, bytes]) -> dict[str, bytes]:
+        return {"report.html": f"{inputs.alert.id} {len(files['before.png'])}".encode()}
+
+    bundle_of(out).unlink()
+    monkeypatch.setattr(publish, "write_bundles", partial(module.write_bundles, documents=report))
+    run(world, out, days_of(world)[28], has_evidence=True)
+    held = held_in(bundle_of(out))
+    assert held["report.html"].decode().split()[1] == str(len(held["before.png"]))
+    assert verify_bundle(bundle_of(out), read_public(out / "evidence" / "signing-key.pub")).status is Status.VERIFIED
+    lost, second, again = json.loads((out / "evidence" / "chain.json").read_text(encoding="utf-8"))[-3:]
+    assert again["previous"] == second["manifest_sha256"]  # it came out otherwise, so it follows at the end
+    assert lost["bundle"] != second["bundle"] == again["bundle"]
 
 
 def test_no_address_in_a_bundle_has_an_account_or_a_signature() -> None:

@@ -372,6 +372,15 @@ def test_entries_that_share_their_bytes_are_read_no_more_than_the_limit_allows()
     assert time.perf_counter() - begin < 10
 
 
+def test_a_stream_of_nothing_is_not_read():
+    packed = b"\0\0\0\xff\xff" * 2**20  # empty blocks of deflate: much to read, nothing to show
+    head = struct.pack("<4s5H3I2H", b"PK\x03\x04", 20, 0, 8, 0, 0x21, 0, len(packed), 0, 8, 0) + b"null.bin"
+    record = struct.pack("<4s6H3I5H2I", b"PK\x01\x02", 20, 20, 0, 8, 0, 0x21, 0, len(packed), 0, 8, 0, 0, 0, 0, 0, 0)
+    tail = record + b"null.bin"
+    data = head + packed + tail + struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 1, 1, len(tail), len(head + packed), 0)
+    assert (Fault.SIZE, "null.bin") in faults(data)
+
+
 def test_too_many_entries_and_too_many_bytes(tmp_path):
     assert "too large" in check(zip_bytes({f"f{n}": b"" for n in range(65)})).findings[0].text
     sparse = tmp_path / NAME

@@ -277,6 +277,20 @@ def signing_key(folder: Path, day: date) -> tuple[Ed25519PrivateKey, KnownKey, b
         return _read_private(folder, known), known, is_new
 
 
+def usable_key(folder: Path) -> KnownKey | None:
+    """Return the key in use after opening its private half; None where there is no key yet. Nothing is written.
+
+    Raises
+    ------
+    KeyMissingError, KeyExposedError, KeyInvalidError
+        There is a key, and it cannot be used.
+    """
+    current = read_keyring(folder).current
+    if current is not None:
+        _read_private(folder, current)
+    return current
+
+
 # --- public keys -----------------------------------------------------------------------------------------------------
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 FOLDER = "evidence"
 
-Documents = Callable[[EvidenceInputs], Mapping[str, bytes]]
-"""Makes the documents of a bundle, such as its report, by file name."""
+Documents = Callable[[EvidenceInputs, Mapping[str, bytes]], Mapping[str, bytes]]
+"""Makes the documents of a bundle, such as its report, by file name, from what was seen and the other files of the bundle."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,9 @@ def write_bundles(work: "Publication", alerts: Sequence[Alert], documents: Docum
     said = _said(work, told)
     known = published_keys(folder, read_keyring(work.keys))
     due = [a for a in told if not _stands(work, a, said[a.id][-1], known)]
-    read_chain(folder)  # lists what a kill kept from being listed
+    chain = read_chain(folder)  # lists what a kill kept from being listed, whether more is due or not
     if due:
-        _write_due(work, due, said, documents)
+        _write_due(work, _contents(work, due, said, documents), chain)
     if folder.exists():
         publish_keys(folder, read_keyring(work.keys))
 
@@ -115,27 +115,27 @@ def _tells(found: Verification, event: Event, feature: bytes) -> bool:
 
 
 def _write_due(
-    work: "Publication", due: Sequence[Alert], said: Mapping[str, Sequence[Event]], documents: Documents | None
+    work: "Publication", bundles: Iterable[tuple[BundleFacts, Mapping[str, bytes]]], chain: list[ChainEntry]
 ) -> None:
     """Build, write and list bundles, one after the other."""
-    LOG.info("%s: evidence of %d alerts", work.area.id, len(due))
     folder, now = work.out / FOLDER, datetime.now(UTC)
     key, known, is_new = signing_key(work.keys, now.date())
     if is_new:
         LOG.warning("%s: found no signing key; made key %s, keep a backup of the folder", work.keys, known.short)
     publish_keys(folder, read_keyring(work.keys))
-    for facts, files in _contents(work, due, said, documents):
-        chain = read_chain(folder)
+    for facts, files in bundles:
         bundle, entry = _sealed(files, facts, chain, _Seal(key, now))
         write_whole(folder / facts.name, bundle)
         if entry not in chain:
-            write_chain(folder, [*chain, entry])
+            chain.append(entry)
+            write_chain(folder, chain)
 
 
 def _contents(
     work: "Publication", due: Sequence[Alert], said: Mapping[str, Sequence[Event]], documents: Documents | None
 ) -> Iterator[tuple[BundleFacts, dict[str, bytes]]]:
     """Facts and files of each bundle that is due."""
+    LOG.info("%s: evidence of %d alerts", work.area.id, len(due))
     places = [place_of(work, alert) for alert in due]
     for place, series in zip(places, observe(work, places), strict=True):
         alert = place.alert
@@ -144,7 +144,7 @@ def _contents(
             continue
         inputs = inputs_of(work, place, series)
         files = {**evidence_files(inputs), **extracts(work, alert, said[alert.id])}
-        yield facts_of(work, alert, said[alert.id][-1]), {**files, **(documents(inputs) if documents else {})}
+        yield facts_of(work, alert, said[alert.id][-1]), {**files, **(documents(inputs, files) if documents else {})}
 
 
 def _sealed(
