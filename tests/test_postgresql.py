@@ -38,7 +38,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def nights(world: Path, out: Path, store: str) -> list[Path]:
     """Run some nights one after another; the files that they leave."""
     section = {"aoi": str(world / "aoi.geojson"), "catalog": str(world / "catalog" / "catalog.json")}
-    document = {"areas": [section], "out": str(out), "delivery": {"has_evidence": False, "has_map": False}}
+    document = {"areas": [section], "out": str(out), "delivery": {"has_evidence": False, "has_map": False, "languages": []}}
     config = RunConfig.model_validate(document)
     for day in days_of(world)[NIGHTS]:
         run_aoi(AoiRequest(config.areas[0], config, out, store, day))

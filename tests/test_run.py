@@ -26,7 +26,7 @@ from pipeline.stages import run as run_module
 def run(world: Path, out: Path, as_of: date | None = None, *, has_evidence: bool = False, chunk_px: int = 0) -> AoiResult:
     section = {"aoi": str(world / "aoi.geojson"), "catalog": str(world / "catalog" / "catalog.json")}
     config = RunConfig.model_validate(
-        {"areas": [section], "out": str(out), "delivery": {"has_evidence": has_evidence, "has_map": False}}
+        {"areas": [section], "out": str(out), "delivery": {"has_evidence": has_evidence, "has_map": False, "languages": []}}
     )
     return run_aoi(AoiRequest(config.areas[0], config, out, str(out / "store.sqlite"), as_of))
 

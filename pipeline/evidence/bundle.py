@@ -114,7 +114,7 @@ def build_bundle(
     key : Ed25519PrivateKey or None
         None leaves the bundle unsigned.
     read_at, signed_at : datetime
-        When the scenes were read, and now.
+        When reading the scenes began, and now.
 
     Raises
     ------
