@@ -27,7 +27,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     paths = build_world(folder / "world", seed=7, size_m=3000)
     section = {
         "aoi": str(paths.aoi), "catalog": str(paths.catalog), "titles": [str(paths.titles)],
-        "protected": [str(paths.protected)], "titles_retrieved_on": "2020-06-30",
+        "protected": [str(paths.protected)], "titles_retrieved_on": None,
     }  # fmt: skip
     document = {"areas": [section], "out": str(folder / "out"), "delivery": {"has_map": False, "languages": LANGUAGES}}
     config = RunConfig.model_validate(document)
