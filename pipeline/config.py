@@ -168,6 +168,9 @@ class RunConfig(_Section):
         str | None, Field(description="SQLite file or database URL of the cadastre registry; empty: the store.")
     ] = None
     model: Annotated[str | None, Field(description="Folder of the model; empty: the one that comes with overburden.")] = None
+    priority: Annotated[
+        str | None, Field(description="File of the weights of the priority; empty: configs/priority.yaml of overburden.")
+    ] = None
     fetch: FetchSection = FetchSection()
     cube: CubeSection = CubeSection()
     reference: ReferenceSection = ReferenceSection()
@@ -235,6 +238,7 @@ def _absolute(config: RunConfig, base: Path) -> RunConfig:
             "store": place(config.store) if config.store else None,
             "registry": place(config.registry) if config.registry else None,
             "model": place(config.model) if config.model else None,
+            "priority": place(config.priority) if config.priority else None,
             "delivery": config.delivery.model_copy(
                 update={"keys": place(config.delivery.keys) if config.delivery.keys else None}
             ),
