@@ -18,6 +18,7 @@ from worlds import pit_in_forest, write_aoi
 
 from pipeline.alerts import DISCLAIMER, Activity, AlertState, LikelyCause
 from pipeline.config import RunConfig
+from pipeline.coverage import WindowCounts
 from pipeline.ledger import LedgerRow, Outcome
 from pipeline.priority import PRIORITY_TERMS
 from pipeline.reports import (
@@ -326,7 +327,7 @@ def test_the_record_is_quoted_in_its_own_words_and_marked_as_english(language):
 
 
 def test_bounds_of_the_start_with_what_the_satellite_saw():
-    looks = Looks(date(2024, 2, 24), date(2024, 3, 5), 0, 3, 1, 1, 2)
+    looks = Looks(date(2024, 2, 24), date(2024, 3, 5), WindowCounts(0, 0, 3, 1, 1, 2))
     found = document(looks=looks)
     assert [cells(found, f"looks.{n}")[0].text for n in ("clear", "cloudy", "not_imaged", "failed", "not_listed")] == [
         "0", "3", "1", "1", "2",
@@ -485,8 +486,8 @@ def test_acquisitions_between_the_bounds_count_each_day_once():
         row(day[5], Outcome.NOT_LISTED, chunk=""), row(day[6], Outcome.MONITORED, 90.0, 10.0, 0.0, chunk="far away"),
         row(day[7], Outcome.MONITORED, 99.0, 1.0, 0.0), row(None, Outcome.FAILED, chunk=""),
     ]  # fmt: skip
-    assert looks_between(ledger, {"c1"}, after=day[0], before=day[7]) == Looks(day[0], day[7], 1, 1, 1, 1, 1)
-    assert looks_between(ledger, {"c1"}, after=None, before=day[2]) == Looks(day[0] - timedelta(1), day[2], 2, 0, 0, 0, 0)
+    assert looks_between(ledger, {"c1"}, after=day[0], before=day[7]) == Looks(day[0], day[7], WindowCounts(1, 1, 0, 1, 1, 1))
+    assert looks_between(ledger, {"c1"}, after=None, before=day[2]) == Looks(day[0] - timedelta(1), day[2], WindowCounts(2))
     assert looks_between(ledger[5:7], {"c1"}, after=None, before=day[7]) is None
     assert [d.solar_day for d in shares_by_day(ledger, day[2], day[3])] == [day[2], day[3]]
     assert passes_not_listed(ledger, day[0], day[7]) == 1

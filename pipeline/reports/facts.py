@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from pipeline.alerts import Alert
+from pipeline.coverage import WindowCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +16,7 @@ class Looks:
     """Day before the first one that counts: the last clear look at unchanged ground, or the day before monitoring began."""
     before: date
     """Day after the last one that counts: the first detection."""
-    clear: int
-    cloudy: int
-    not_imaged: int
-    failed: int
-    not_listed: int
-    """Days on which the orbit promises a pass that the catalogue lacks."""
+    counts: WindowCounts
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,13 @@
 from collections.abc import Collection, Sequence
 from datetime import date, timedelta
 
+from pipeline.coverage import window_counts
 from pipeline.ledger import LedgerRow, Outcome
 from pipeline.reports.facts import DayShares, FailedScene, Looks
 
 
 def looks_between(ledger: Sequence[LedgerRow], chunk_ids: Collection[str], *, after: date | None, before: date) -> Looks | None:
-    """Return what became of the acquisitions between two days, both left out, each solar day once.
-
-    A day of which shares are known counts by the greatest of them: clear, cloudy or not imaged, over the chunks. Else it
-    counts as failed where a scene of it could not be used, and as not listed where the catalogue lacks the pass.
+    """Return what became of the acquisitions between two days, both left out, each solar day once; see `window_counts`.
 
     Parameters
     ----------
@@ -21,36 +19,12 @@ def looks_between(ledger: Sequence[LedgerRow], chunk_ids: Collection[str], *, af
     after, before : date
         `after` may be None: the day before the first one that was monitored. None is returned where none was.
     """
-    rows = [r for r in ledger if r.solar_day is not None and (not r.chunk_id or r.chunk_id in chunk_ids)]
     if after is None:
-        monitored = [r.solar_day for r in rows if r.outcome is Outcome.MONITORED and r.solar_day is not None]
+        monitored = [r.solar_day for r in ledger if r.outcome is Outcome.MONITORED and r.solar_day and r.chunk_id in chunk_ids]
         if not monitored:
             return None
         after = min(monitored) - timedelta(days=1)
-    days: dict[date, list[LedgerRow]] = {}
-    for row in rows:
-        if row.solar_day is not None and after < row.solar_day < before:
-            days.setdefault(row.solar_day, []).append(row)
-    counts = dict.fromkeys(("clear", "cloudy", "not_imaged", "failed", "not_listed"), 0)
-    for some in days.values():
-        kind = _kind_of(some)
-        if kind:
-            counts[kind] += 1
-    return Looks(after, before, **counts)
-
-
-def _kind_of(rows: Sequence[LedgerRow]) -> str:
-    """As what a day counts; empty: as nothing."""
-    shares = _shares(rows)
-    if shares is not None:
-        clear, cloudy, missing = shares
-        return "clear" if clear >= max(cloudy, missing) else "cloudy" if cloudy >= missing else "not_imaged"
-    outcomes = {row.outcome for row in rows}
-    if Outcome.FAILED in outcomes:
-        return "failed"
-    if Outcome.EMPTY in outcomes:
-        return "not_imaged"
-    return "not_listed" if Outcome.NOT_LISTED in outcomes else ""
+    return Looks(after, before, window_counts(ledger, after, before, chunk_ids))
 
 
 def _shares(rows: Sequence[LedgerRow]) -> tuple[float, float, float] | None:

@@ -1,5 +1,7 @@
 """What was seen: the summary, the facts of the record, the bounds of the start, pictures and series."""
 
+from dataclasses import fields
+
 from pipeline.alerts import Alert
 from pipeline.reports.cells import facts_table, property_cell, text_of, value_text
 from pipeline.reports.document import Block, Cell, Paragraph, Picture, Pictures, Section, stored
@@ -67,11 +69,8 @@ def start_section(words: Words, facts: ReportFacts) -> Section:
 
 def _counts(words: Words, looks: Looks) -> tuple[Block, ...]:
     """The table of acquisitions."""
-    names = ("clear", "cloudy", "not_imaged", "failed", "not_listed")
-    rows = [
-        (words.say(f"start.{name}"), stored(words.number(getattr(looks, name)), f"looks.{name}", getattr(looks, name)))
-        for name in names
-    ]
+    counts = {f.name: int(getattr(looks.counts, f.name)) for f in fields(looks.counts)}
+    rows = [(words.say(f"start.{name}"), stored(words.number(count), f"looks.{name}", count)) for name, count in counts.items()]
     caption = words.say("start.table", after=looks.after.isoformat(), before=looks.before.isoformat())
     return (facts_table(words, caption, rows, words.say("start.note")),)
 
