@@ -82,7 +82,7 @@ class WindowCounts:
     def words(self) -> str:
         """The counts in words, passes first; zeros are told too."""
         return (
-            f"{self.passes} passes: {self.clear} clear, {self.partly_clear} partly clear, {self.cloudy} cloudy, "
+            f"{self.passes} {'pass' if self.passes == 1 else 'passes'}: {self.clear} clear, {self.partly_clear} partly clear, {self.cloudy} cloudy, "
             f"{self.not_imaged} not imaged, {self.failed} failed, {self.not_listed} not listed"
             + (f", {self.superseded} superseded" if self.superseded else "")
         )

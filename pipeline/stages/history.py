@@ -94,10 +94,8 @@ def onset_counts(book: History, said: Said) -> WindowCounts:
 def onset_line(book: History, said: Said) -> str:
     """Return the passes of the window in which the change began, in words."""
     unchanged, detected = said.value("last_clear_unchanged_on"), said.value("first_detected_on")
-    since = (
-        f"between {unchanged} and {detected}" if unchanged else f"before {detected}, no unchanged look was had; of the ledger"
-    )
-    return f"The change began {since}. Over the chunks that it touches there were {onset_counts(book, said).words}."
+    since = f"between {unchanged} and {detected}" if unchanged else f"by {detected}; no look showed the ground unchanged"
+    return f"The change began {since}. In that time, over the chunks that it touches: {onset_counts(book, said).words}."
 
 
 def _chunk_px(nights: Sequence[Night]) -> int:
