@@ -138,9 +138,11 @@ class History:
         of_epoch = [n for n in told if n.epoch == epoch]
         return Telling(epoch, max(n.last_seq for n in of_epoch), max(n.as_of for n in of_epoch))
 
-    def standing(self, aoi_id: str, telling: Telling, on: date | None = None) -> list[Event]:
-        """Return the last event of each site up to the end of a day, in order."""
-        last = sa.select(sa.func.max(t.events.c.seq)).where(*_within(aoi_id, telling, on)).group_by(t.events.c.site_id)
+    def standing(self, aoi_id: str, telling: Telling, on: date | None = None, site_id: str | None = None) -> list[Event]:
+        """Return the last event of each site, or of one, up to the end of a day, in order."""
+        where = _within(aoi_id, telling, on)
+        where += [t.events.c.site_id == site_id] if site_id is not None else []
+        last = sa.select(sa.func.max(t.events.c.seq)).where(*where).group_by(t.events.c.site_id)
         query = sa.select(t.events).where(t.events.c.seq.in_(last)).order_by(t.events.c.seq)
         with self._engine.begin() as connection:
             return [event_of(row) for row in connection.execute(query).mappings()]
