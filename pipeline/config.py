@@ -137,8 +137,12 @@ class AlertsSection(_Section):
 class DeliverySection(_Section):
     """What is written beside the alerts."""
 
-    has_evidence: Annotated[bool, Field(description="Write an evidence folder for each alert.")] = True
+    has_evidence: Annotated[bool, Field(description="Write a signed evidence bundle for each alert.")] = True
     has_map: Annotated[bool, Field(description="Write map.html.")] = True
+    keys: Annotated[
+        str | None,
+        Field(description="Folder of the signing keys; empty: `keys` beside the store. Keep it out of what you share."),
+    ] = None
 
 
 class ScheduleSection(_Section):
@@ -168,6 +172,13 @@ class RunConfig(_Section):
     alerts: AlertsSection = AlertsSection()
     delivery: DeliverySection = DeliverySection()
     schedule: ScheduleSection = ScheduleSection()
+
+    def keys_folder(self, store: str | None = None) -> Path:
+        """Return the folder of the signing keys: the one that is named, or `keys` beside the file of the store."""
+        if self.delivery.keys:
+            return Path(self.delivery.keys)
+        store = store or self.store
+        return (Path(self.out) if store is None or "://" in store else Path(store).parent) / "keys"
 
     def detection_digest(self) -> str:
         """Return the digest of everything that changes what is detected: a state made with another one is refused."""
@@ -220,6 +231,9 @@ def _absolute(config: RunConfig, base: Path) -> RunConfig:
             "store": place(config.store) if config.store else None,
             "registry": place(config.registry) if config.registry else None,
             "model": place(config.model) if config.model else None,
+            "delivery": config.delivery.model_copy(
+                update={"keys": place(config.delivery.keys) if config.delivery.keys else None}
+            ),
         }
     )
 

@@ -178,6 +178,10 @@ class AlertUnknownError(InputError):
     """An alert, site or area is asked for that the store does not hold, or by letters that more than one begins with."""
 
 
+class StoreUnreachableError(ProviderError):
+    """The server of a store does not answer, lets nobody in, or its driver is not installed."""
+
+
 class StoreBusyError(InputError):
     """Another run holds the store's lock for this area of interest."""
 
@@ -192,3 +196,30 @@ class DemoWorldTooSmallError(InputError):
 
 class DeliveryInvalidError(PipelineError):
     """An output document breaks its own contract."""
+
+
+# --- evidence and keys -----------------------------------------------------------------------------------------------
+
+
+class BundleInvalidError(PipelineError):
+    """An evidence bundle cannot be built: a name, a size or a fact is not what one may hold."""
+
+
+class BundleAbsentError(InputError):
+    """There is no file to verify, or it is no plain file."""
+
+
+class KeyInvalidError(InputError):
+    """A key file or keyring cannot be read, is for another algorithm, or the passphrase does not open it."""
+
+
+class KeyExposedError(InputError):
+    """A private key can be read by others than its owner."""
+
+
+class KeyMissingError(InputError):
+    """The private key that the keyring names is not there."""
+
+
+class KeyExistsError(InputError):
+    """A key is asked for where one is in use."""

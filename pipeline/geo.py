@@ -54,16 +54,21 @@ def geodesic_area_ha(geometry: BaseGeometry) -> float:
     >>> round(geodesic_area_ha(shapely.box(0, 0, 0.01, 0.01)), 1)
     123.1
     """
-    many = shapely.get_num_geometries(geometry) > 1
+    if isinstance(geometry, shapely.Polygon):
+        return _polygon_m2(geometry) / SQUARE_METRES_PER_HA
     is_disjoint = geometry.geom_type == "MultiPolygon" and geometry.is_valid  # parts of a valid one never overlap
-    whole = shapely.union_all(shapely.get_parts(geometry)) if many and not is_disjoint else geometry
-    total = 0.0
-    for part in shapely.get_parts(whole):
-        if part.geom_type == "Polygon" and not part.is_empty:
-            total += _ring_m2(part.exterior) - sum(_ring_m2(ring) for ring in part.interiors)
-        elif part.geom_type in {"MultiPolygon", "GeometryCollection"}:
-            total += geodesic_area_ha(part) * SQUARE_METRES_PER_HA
-    return total / SQUARE_METRES_PER_HA
+    whole = geometry if is_disjoint else shapely.union_all(shapely.get_parts(geometry))
+    parts = shapely.get_parts(whole).tolist()
+    if any(part.geom_type in {"MultiPolygon", "GeometryCollection"} for part in parts):
+        return float(sum(geodesic_area_ha(part) for part in parts))
+    return sum(_polygon_m2(part) for part in parts if part.geom_type == "Polygon") / SQUARE_METRES_PER_HA
+
+
+def _polygon_m2(polygon: shapely.Polygon) -> float:
+    """Square metres of a lon/lat polygon, its holes left out; 0 when empty."""
+    if polygon.is_empty:
+        return 0.0
+    return _ring_m2(polygon.exterior) - sum(_ring_m2(ring) for ring in polygon.interiors)
 
 
 def utm_crs(lon: float, lat: float) -> str:

@@ -67,6 +67,19 @@ def test_a_byte_order_mark_is_no_reason_to_refuse(tmp_path):
     assert read_area(path).geometry.equals(SQUARE)
 
 
+@pytest.mark.parametrize("suffix", ["vrt", "gpkg", "csv"])
+def test_a_file_that_points_at_another_is_refused(tmp_path, suffix):
+    secret = write(tmp_path / "secret.geojson", feature())
+    path = tmp_path / f"area.{suffix}"
+    path.write_text(
+        '<OGRVRTDataSource><OGRVRTLayer name="secret">'
+        f"<SrcDataSource>{secret}</SrcDataSource></OGRVRTLayer></OGRVRTDataSource>",
+        encoding="utf-8",
+    )
+    with pytest.raises(AoiInvalidError, match="write the area as GeoJSON"):
+        read_area(path)
+
+
 @pytest.mark.parametrize("suffix", ["gpkg", "shp", "fgb"])
 def test_a_vector_file_in_another_crs_is_brought_to_degrees(tmp_path, suffix):
     when = pd.Timestamp("2024-05-01")

@@ -221,6 +221,28 @@ def test_a_crs_that_is_not_tied_to_a_map_raises(tmp_path, crs):
         read_titles(write(tmp_path, ring, 4326), crs=crs)
 
 
+def test_a_stray_does_not_choose_the_operation(tmp_path):
+    """A title far off in Chile does not make the operation of Peru unfit for the forty in Peru."""
+    rings = [square(-75.5 + n / 10, -11.0) for n in range(40)]
+    path = write(tmp_path, square(-70.0, -30.0), 4248)
+    document = json.loads(path.read_text())
+    document["features"] += [
+        {"type": "Feature", "properties": {"id": f"P{n}"}, "geometry": {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}}
+        for n, ring in enumerate(rings)
+    ]
+    path.write_text(json.dumps(document))
+    assert read_titles(path)[1].transformation == "PSAD56 to WGS 84 (8)"
+
+
+def test_a_projection_that_is_unknown_raises(tmp_path):
+    crs = (
+        'PROJCS["x",GEOGCS["y",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,298.257223563]],PRIMEM["Greenwich",0],'
+        'UNIT["degree",0.0174532925199433]],PROJECTION["Unhandled_method_154"],UNIT["metre",1]]'
+    )
+    with pytest.raises(CadastreWithoutCrsError, match="from which nothing leads to lon/lat"):
+        read_titles(write(tmp_path, [(1_000, 2_000), (2_000, 2_000), (2_000, 3_000)], 4326), crs=crs)
+
+
 # --- swapped axes -----------------------------------------------------------------------------------------------------
 
 

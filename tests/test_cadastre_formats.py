@@ -1,5 +1,6 @@
 """Formats as agencies publish them: real bytes, written here, read as titles."""
 
+import contextlib
 import shutil
 import zipfile
 
@@ -173,3 +174,31 @@ def test_a_geodatabase_that_lacks_its_tables_raises(tmp_path):
     path.mkdir()
     with pytest.raises(CadastreInvalidError, match=r"titles\.gdb: cannot be read"):
         read_titles(path)
+
+
+def test_a_prj_that_is_not_in_utf_8_raises_and_says_so(tmp_path):
+    path = write(tmp_path / "titles.shp", crs="EPSG:32718")
+    text = path.with_suffix(".prj").read_text().replace("WGS_1984_UTM_Zone_18S", "Zona_Española")
+    path.with_suffix(".prj").write_text(text, encoding="latin-1")
+    with pytest.raises(CadastreInvalidError, match="the name of its CRS, are not in the encoding"):
+        read_titles(path)
+
+
+@pytest.mark.parametrize(
+    "name", ["titles.shp", "titles.gpkg", "titles.fgb", "titles.kml", "titles.geojson", "titles.zip", "titles.kmz"]
+)
+def test_a_file_that_was_cut_anywhere_is_read_or_refused_by_name(tmp_path, name):
+    """A download that stopped: never another error than one of ours."""
+    path = tmp_path / name
+    if name.endswith((".zip", ".kmz")):
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("doc.kml", KML)
+    elif name.endswith(".kml"):
+        path.write_text(KML, encoding="utf-8")
+    else:
+        write(path)
+    whole = path.read_bytes()
+    for share in range(0, 100, 9):
+        path.write_bytes(whole[: len(whole) * share // 100])
+        with contextlib.suppress(CadastreInvalidError):
+            assert read_titles(path)[1].title_count > 0

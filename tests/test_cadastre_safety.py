@@ -113,7 +113,7 @@ def test_an_archive_in_an_archive_is_refused(tmp_path, name):
 
 
 def test_a_member_that_unpacks_without_bound_is_refused(tmp_path):
-    path = pack(tmp_path / "titles.zip", ("titles.geojson", b" " * (20 << 20)))
+    path = pack(tmp_path / "titles.zip", ("titles.geojson", b" " * (65 << 20)))
     refused(path, r"'titles.geojson', packed 1\d\d\d times, expected at most 200")
 
 
@@ -254,6 +254,27 @@ def test_a_geopackage_as_gdal_writes_it_is_read(tmp_path):
     assert read_titles(vector(tmp_path / "t.gpkg", "GPKG"))[0][0].title_id == "L1"
 
 
+def test_changes_beside_a_geopackage_are_refused(tmp_path):
+    path = vector(tmp_path / "t.gpkg", "GPKG")
+    base = sqlite3.connect(path)
+    base.execute("PRAGMA journal_mode=WAL")
+    base.execute("CREATE VIEW v AS SELECT * FROM t")
+    base.commit()
+    refused(path, "found changes beside it in 't.gpkg-wal'")
+    base.close()
+
+
+def test_a_geopackage_with_a_write_ahead_log_leaves_nothing_beside_it(tmp_path):
+    path = vector(tmp_path / "t.gpkg", "GPKG")
+    base = sqlite3.connect(path)
+    base.execute("PRAGMA journal_mode=WAL")
+    base.close()
+    before = path.read_bytes()
+    assert len(read_titles(path)[0]) == 1
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["t.gpkg"]
+
+
 # --- links ------------------------------------------------------------------------------------------------------------
 
 
@@ -279,6 +300,11 @@ def test_the_folder_of_a_cadastre_may_be_a_link(tmp_path):
     vector(tmp_path / "disk" / "t.shp", "ESRI Shapefile")
     (tmp_path / "data").symlink_to(tmp_path / "disk")
     assert len(read_titles(tmp_path / "data" / "t.shp")[0]) == 1
+
+
+def test_a_name_that_is_read_as_a_member_of_another_archive_is_refused(tmp_path):
+    pack(tmp_path / "x.zip", ("y.geojson", TITLES.replace("L1", "another")))
+    refused(written(tmp_path, "x.zip!y.geojson", TITLES), "read as an archive and its member")
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,12 @@ def test_packed_answers_and_moved_services_are_followed(service, manner, told, t
     assert len(read_titles(get(service, manner, tmp_path))[0]) == 12
 
 
+def test_a_layer_without_positions_is_asked_for_by_its_ids(service, tmp_path):
+    service.has_positions = False
+    assert len(read_titles(get(service, "arcgis", tmp_path))[0]) == 12
+    assert [asked["objectids"] for asked in service.asked if "objectids" in asked] == ["1,2,3,4,5", "6,7,8,9,10", "11,12"]
+
+
 def test_an_older_file_is_replaced(service, tmp_path):
     first = get(service, "arcgis", tmp_path)
     service.squares = SQUARES[:3]

@@ -342,3 +342,31 @@ def test_every_field_is_described_in_the_documentation():
 @pytest.mark.parametrize("name", NAMES)
 def test_the_documentation_says_what_each_ready_one_knows(name):
     assert f"`{name}`" in DOCS.read_text(encoding="utf-8")
+
+
+# --- registers that nobody wrote a file for ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("row", "said"), [
+    ({"LicNo": "PL/1", "LicType": "Prospecting Licence", "LicStatus": "Granted", "DteGranted": "2020-01-05",
+      "DteExpires": "2024-01-04", "Commodities": "Cu, Au"},
+     ("exploration", "active", "2020-01-05", "2024-01-04", ("copper", "gold"))),
+    ({"num_permis": "PE-1", "type_permi": "Permis d'exploitation industrielle", "statut": "Valide", "substance": "Or",
+      "date_octro": "2012-01-01", "date_expir": "2032-01-01"},
+     ("exploitation", "active", "2012-01-01", "2032-01-01", ("gold",))),
+    ({"sk_iup": "123/IUP", "kegiatan": "Operasi Produksi", "komoditas": "Timah", "tgl_berlaku": "2015-01-01",
+      "tgl_akhir": "2030-01-01"},
+     ("exploitation", "unknown", "2015-01-01", "2030-01-01", ("tin",))),
+    ({"CODIGO_EXPEDIENTE": "ABC-091", "ETAPA": "Explotación", "ESTADO": "Activo", "MINERALES": "ORO",
+      "FECHA_DE_INSCRIPCION": "2010-03-12", "FECHA_TERMINACION": "2040-03-11"},
+     ("exploitation", "active", "2010-03-12", "2040-03-11", ("gold",))),
+], ids=["words run together", "cut off at ten letters", "Indonesian", "Spanish"])  # fmt: skip
+def test_names_as_other_registers_write_them_are_read(tmp_path: Path, row: dict[str, str], said: tuple[object, ...]) -> None:
+    ring = [[30, -5], [30.1, -5], [30.1, -4.9], [30, -4.9], [30, -5]]
+    feature = {"type": "Feature", "properties": row, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+    path = tmp_path / "titles.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}), encoding="utf-8")
+    ((title,), snapshot) = read_titles(path)
+    found = (title.kind, title.status, title.valid_from.isoformat(), title.valid_to.isoformat(), title.minerals)
+    assert found == said
+    assert snapshot.unknown_codes == ()

@@ -64,7 +64,8 @@ def test_a_pit_in_the_forest_is_one_confirmed_mining_alert(world: Path, tmp_path
     assert said["area_ha"] == pytest.approx(18 * 18 / 100, rel=0.06)
     assert said["pond_ha"] == pytest.approx(0.64, rel=0.1)
     assert said["tenure_status"] == "unknown"
-    assert (tmp_path / str(said["evidence"]) / "manifest.json").exists()
+    assert said["evidence"] == f"evidence/{result.alerts[0].id}-r{said['revision']}.zip"
+    assert (tmp_path / str(said["evidence"])).exists()
 
 
 def test_nights_of_one_scene_give_what_one_pass_gives(world: Path, tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_names_from_files_cannot_become_markup():
 @pytest.mark.parametrize(
     ("evidence", "link"),
     [
-        ("evidence/abc-1", "evidence/abc-1/"),
+        ("evidence/abc-r1.zip", "evidence/abc-r1.zip"),
         (None, None),
         ("javascript:alert(1)", None),
         ("//elsewhere.example/x", None),
@@ -173,7 +173,7 @@ def test_an_alert_opens_with_its_facts_and_the_page_is_not_taken(shown):
     )
     assert "<title>A belt: suspected extraction</title>" in dom
     assert "Looks like mining: 3.00 ha" in dom
-    assert 'href="evidence/11111111-1111-5111-8111-111111111111/"' in dom
+    assert 'href="evidence/11111111-1111-5111-8111-111111111111-r2.zip"' in dom
     assert "Parque São José (protected area): 1.25 ha" in dom
     assert "after 2024-02-24, seen by 2024-03-05" in dom
     assert '<strong id="simulated" hidden' in dom

@@ -58,12 +58,21 @@ def alert_id_of(aoi_id: str, site_id: str) -> str:
     return derive_id("alert", aoi_id, site_id)
 
 
-def _activity(site: Site, pixels: PixelTable, dormant_days: int) -> Activity:
-    """Whether the ground still changes, by the looks at it."""
+def evidence_of(alert_id: str, revision: int) -> str:
+    """Return where the evidence bundle of a revision lies, relative to the alerts file."""
+    return f"evidence/{alert_id}-r{revision}.zip"
+
+
+def _activity(site: Site, pixels: PixelTable, dormant_days: int, told: Alert | None) -> Activity:
+    """Whether the ground still changes, by the looks at it; work that starts again is as new as ground that is added."""
     if (pixels.code == PixelCode.FINISHED).mean() >= FINISHED_SHARE:
         return Activity.FINISHED
+    if told is not None and told.properties["activity"] == Activity.FINISHED:
+        return Activity.ACTIVE
+    again = told.properties["reopened_on"] if told is not None else None
+    worked_on = max(site.grown_on, date.fromisoformat(again)) if isinstance(again, str) else site.grown_on
     last = day_of(int(pixels.last_changed_on.max()))
-    return Activity.DORMANT if last and (last - site.grown_on).days >= dormant_days else Activity.ACTIVE
+    return Activity.DORMANT if last and (last - worked_on).days >= dormant_days else Activity.ACTIVE
 
 
 def _growth_30d_ha(site: Site, last: date) -> float:
@@ -101,9 +110,11 @@ def _told_probability(site: Site, probability: float | None, model: SiteModel) -
     return 0.0 if is_weak else probability
 
 
-def detection(site: Site, pixels: PixelTable, context: AlertContext, outline_ha: float) -> dict[str, object]:
-    """Return the properties that the pixels alone give."""
-    activity = _activity(site, pixels, context.dormant_days)
+def detection(
+    site: Site, pixels: PixelTable, context: AlertContext, outline_ha: float, told: Alert | None
+) -> dict[str, object]:
+    """Return the properties that the pixels alone give; what was told last says whether work starts again."""
+    activity = _activity(site, pixels, context.dormant_days, told)
     features = site_features(pixels)
     probability: float | None
     probability, words = mining_probability(features, context.model)
@@ -192,7 +203,7 @@ def describe(site: Site, pixels: PixelTable, day: date, context: AlertContext, t
         "revision": revision_of(told) + 1,
         "schema_version": SCHEMA_VERSION,
         "aoi_id": context.aoi_id,
-        **detection(site, own, context, geo.geodesic_area_ha(geometry)),
+        **detection(site, own, context, geo.geodesic_area_ha(geometry), told),
         "model_id": context.model_id,
         **tenure(geometry, site.first_detected_on, day, context),
         "evaluated_on": day.isoformat(),
@@ -205,6 +216,6 @@ def describe(site: Site, pixels: PixelTable, day: date, context: AlertContext, t
     }
     facts["reopened_on"] = _reopened_on(told, facts["activity"], day)
     if context.has_evidence and facts["likely_cause"] in FOR_AGENCIES:
-        facts["evidence"] = f"evidence/{id_}"
+        facts["evidence"] = evidence_of(id_, revision_of(told) + 1)
     facts["priority"], facts["priority_terms"] = score(facts)
     return Alert(id_, geometry, {p.name: facts[p.name] for p in ALERT_PROPERTIES})

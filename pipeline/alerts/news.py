@@ -56,7 +56,11 @@ def is_material_ground(told: Alert, site: Site, pixels: PixelTable, context: Ale
     """
     own = pixels.take(within(site.keys, pixels.key))
     hectares = float(str(told.properties["area_ha"])) * len(site.keys) / max(_pixels_told(told, site), 1)
-    ground = {**detection(site, own, context, hectares), "merged_from": list(site.merged_from), "split_from": site.split_from}
+    ground = {
+        **detection(site, own, context, hectares, told),
+        "merged_from": list(site.merged_from),
+        "split_from": site.split_from,
+    }
     return _differs(told.properties, ground, rules)
 
 

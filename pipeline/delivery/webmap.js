@@ -271,7 +271,7 @@ function tellWork(panel, alert) {
   const p = alert.p, list = facts(panel, "Priority and proof");
   fact(list, "Priority", `${p.priority} points; it orders the work and says nothing about guilt`);
   fact(list, "made of", Object.entries(p.priority_terms).map(([name, points]) => `${words(name)}: ${points}`));
-  if (alert.evidence) fact(list, "Evidence", make("a", "folder with pictures, series and hashes", null, { href: alert.evidence }));
+  if (alert.evidence) fact(list, "Evidence", make("a", "signed bundle with pictures, series and hashes", null, { href: alert.evidence }));
   fact(list, "Reviewed", p.review_verdict || "not yet");
   fact(list, "Scenes", p.scenes);
   fact(list, "Site", p.site_id);

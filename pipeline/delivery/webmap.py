@@ -26,7 +26,7 @@ CONTEXT_MARGIN = 1.5
 """Titles and protected areas are cut so many lengths of the longer side outside of the pictures."""
 CONTEXT_STEPS = 4000
 """Their outlines keep what is wider than the longer side divided by this: less than a screen shows."""
-_FOLDER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*/?")
+_BUNDLE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +76,9 @@ def _context_rings(geometry: BaseGeometry, inputs: MapInputs) -> list[list[list[
     return _rings(geo.polygons_only(geometry.intersection(near)), inputs, longer / CONTEXT_STEPS)
 
 
-def _folder_link(evidence: object) -> str | None:
-    """A relative address of an evidence folder, or None where the text is no plain path below the map."""
-    if not isinstance(evidence, str) or not _FOLDER.fullmatch(evidence):
-        return None
-    return evidence.rstrip("/") + "/"
+def _bundle_link(evidence: object) -> str | None:
+    """A relative address of an evidence bundle, or None where the text is no plain path below the map."""
+    return evidence if isinstance(evidence, str) and _BUNDLE.fullmatch(evidence) else None
 
 
 def _alert(alert: Alert, inputs: MapInputs) -> dict[str, object]:
@@ -88,7 +86,7 @@ def _alert(alert: Alert, inputs: MapInputs) -> dict[str, object]:
     return {
         "id": alert.id,
         "rings": _rings(alert.geometry, inputs),
-        "evidence": _folder_link(alert.properties["evidence"]),
+        "evidence": _bundle_link(alert.properties["evidence"]),
         "p": dict(alert.properties),
     }
 

@@ -19,7 +19,8 @@ from shapely.geometry.base import BaseGeometry
 
 from pipeline import geo
 from pipeline.aoi import PIXEL_M, Area, working_grid
-from pipeline.errors import AoiAxisOrderError, AoiInvalidError, PipelineWarning
+from pipeline.errors import AoiAxisOrderError, AoiInvalidError, CadastreInvalidError, PipelineWarning
+from pipeline.io.cadastres.safety import safe_sources
 from pipeline.io.outputs import write_whole
 
 LARGEST_KM2 = 500_000.0
@@ -136,13 +137,17 @@ def _refuse_constant(word: str) -> object:
 
 
 def _read_vector(path: Path) -> _Feature:
-    """Feature of any file that GDAL reads."""
-    layers = [str(name) for name, kind in pyogrio.list_layers(path) if kind is None or "Polygon" in kind or kind == "Unknown"]
+    """Feature of any file that GDAL reads and that reaches for nothing beyond itself."""
+    try:
+        (source,) = safe_sources(path)
+    except CadastreInvalidError as error:
+        raise AoiInvalidError(f"{error}; write the area as GeoJSON in lon/lat") from error
+    layers = [str(name) for name, kind in pyogrio.list_layers(source) if kind is None or "Polygon" in kind or kind == "Unknown"]
     if len(layers) != 1:
         raise AoiInvalidError(
             f"{path}: found {len(layers)} layers with polygons, expected one; write the area to a file of its own"
         )
-    frame = pyogrio.read_dataframe(path, layer=layers[0])
+    frame = pyogrio.read_dataframe(source, layer=layers[0])
     _one_feature(len(frame), path)
     if frame.crs is None:
         raise AoiInvalidError(f"{path}: the file does not say its CRS; write the area as GeoJSON in lon/lat")

@@ -29,6 +29,7 @@ class Event:
     aoi_id: str = ""
     epoch: int = 1
     hash: str = ""
+    previous_hash: str = GENESIS
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ def event_of(row: Mapping[str, Any] | sa.RowMapping) -> Event:
     return Event(
         row["seq"], row["site_id"], row["alert_id"], row["revision"], date.fromisoformat(row["day"]),
         json.loads(row["payload"]), row["aoi_id"], row["epoch"], row["hash"],
+        row["previous_hash"],
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from pipeline.errors import StoreMismatchError
 from pipeline.io import journal
 from pipeline.io import tables as t
-from pipeline.io.database import open_database
+from pipeline.io.database import open_database, transaction
 from pipeline.io.events import EMPTY, GENESIS, Event, Head, append_events, event_faults, event_head, event_of
 from pipeline.io.observations import put_rows, read_rows
 from pipeline.ledger import LedgerRow
@@ -93,7 +93,7 @@ class Store:
         return self._engine
 
     def _begin(self) -> AbstractContextManager[sa.Connection]:
-        return self._engine.begin()
+        return transaction(self._engine)
 
     # --- areas -----------------------------------------------------------------------------------------------------
 

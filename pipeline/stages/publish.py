@@ -16,9 +16,10 @@ from pipeline.io.pixels import Reading
 from pipeline.io.store import Store
 from pipeline.ledger import LedgerRow
 from pipeline.scenes import Acquisition
+from pipeline.stages.bundles import write_bundles
 from pipeline.stages.sites import alert_of
-from pipeline.stages.views import write_evidence, write_map
-from pipeline.tenure import Law
+from pipeline.stages.views import write_map
+from pipeline.tenure import Law, LawBook
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,10 @@ class Publication:
     acquisitions: tuple[Acquisition, ...]
     law: Law
     """As it is known on `as_of`."""
+    book: LawBook
+    """As it was known on each day."""
+    keys: Path
+    """Folder of the signing keys."""
     ledger: tuple[LedgerRow, ...]
     findings: tuple[str, ...]
     has_pictures: bool
@@ -66,7 +71,7 @@ def publish(work: Publication) -> Published:
         tuple(a for a, new in zip(told, is_new, strict=True) if new and a.properties["site_id"] in known),
     )  # fmt: skip
     if work.has_pictures and work.config.delivery.has_evidence:
-        write_evidence(work, published.alerts)
+        write_bundles(work, [*published.alerts, *published.disturbances])
     if work.has_pictures and work.config.delivery.has_map:
         write_map(work, published.alerts, published.disturbances)
     _write(work, "disturbances.geojson", published.disturbances)

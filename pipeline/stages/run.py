@@ -253,7 +253,7 @@ def publication(walk: Walk, ledger: Sequence[LedgerRow], previous: date | None) 
         area=walk.area, grid=walk.grid, as_of=walk.as_of, previous_as_of=previous, out=walk.request.out,
         config=walk.request.config, config_digest=walk.state.detection_digest, model=walk.model, store=walk.store,
         acquisitions=tuple(Acquisition(day, scenes) for day, scenes in kept if scenes),
-        law=walk.book.on(walk.as_of),
+        law=walk.book.on(walk.as_of), book=walk.book, keys=walk.request.config.keys_folder(walk.request.store),
         ledger=tuple(ledger), findings=walk.findings, has_pictures=walk.request.has_pictures,
         reading=replace(_reading(walk), has_dark_check=False),  # what the check refused is left out above
     )  # fmt: skip

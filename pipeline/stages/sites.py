@@ -13,6 +13,7 @@ from pipeline.alerts import (
     AlertContext,
     AlertRules,
     describe,
+    evidence_of,
     is_material,
     is_material_ground,
     restate,
@@ -122,4 +123,6 @@ def alert_of(event: Event) -> Alert:
     is_indigenous = any(area["kind"] == AreaKind.INDIGENOUS_TERRITORY for area in told["protected_areas"])
     lacking = {**SINCE_1_0, "consent_required": "yes" if is_indigenous else "no"}
     properties = {**lacking, **told, "schema_version": SCHEMA_VERSION}
+    if told["evidence"] is not None and not told["evidence"].endswith(".zip"):  # told when evidence was a folder
+        properties["evidence"] = evidence_of(event.alert_id, event.revision)
     return Alert(str(event.payload["id"]), shape(event.payload["geometry"]), properties)

@@ -16,6 +16,7 @@ _METRES_PER_DEGREE = 110_000.0
 """Less than the shortest degree of latitude (110,574 m), so that a box in degrees is never too small."""
 
 
+_NOTHING = shapely.Polygon()
 _Record = TypeVar("_Record", Title, ProtectedArea, River)
 
 
@@ -70,6 +71,8 @@ def shared_ground(site: BaseGeometry, outline: BaseGeometry) -> BaseGeometry:
     """Return the part of a site inside an outline; the site itself where it lies wholly inside."""
     if outline.contains(site):
         return site
+    if not outline.intersects(site):
+        return _NOTHING
     return geo.polygons_only(site.intersection(outline))
 
 

@@ -164,14 +164,16 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """An outline that crossed itself and was made valid."""
+    """An outline that was mended: it crossed itself, was open, had arcs, or lay in a collection."""
 
     title_id: str
     feature: int
     reason: str
     before_ha: float
-    """Area of the outline as its ring runs, where loops of opposite turn cancel."""
+    """Area of its rings by the surveyor's formula, true arcs included: loops of opposite turn cancel, loops of like turn
+    count each time."""
     after_ha: float
+    """Area of the ground that was kept, each spot of it once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +242,8 @@ class Snapshot:
     transformation: str = ""
     """How coordinates were brought to WGS 84, in words; empty: they were given in it."""
     transformation_m: float = 0.0
-    """Accuracy of that transformation, metres, as its publisher states it."""
+    """Accuracy of that transformation, metres, as its publisher states it, or a conservative figure where none does (a note
+    says so); 0 only where coordinates were given on WGS 84."""
 
     def as_object(self) -> dict[str, object]:
         """Return what an alert says of this snapshot, as plain JSON."""

@@ -44,6 +44,8 @@ class CadastreService(Faulty, ThreadingHTTPServer):
         self.counts: list[int] = []
         """What to answer to the next questions for the count, instead of the count."""
         self.is_zipped = self.moves = False
+        self.has_positions = True
+        """Whether the layer can be asked for by position; else by object ids only."""
         self.geometry_type = "esriGeometryPolygon"
         self.version = "2.0.0"
         self.formats = ["application/gml+xml; version=3.2", "application/json"]
@@ -112,15 +114,22 @@ class _Handler(BaseHTTPRequestHandler):
             return "layer", {
                 "type": "Feature Layer", "name": "Titles", "geometryType": server.geometry_type, "maxRecordCount": server.most,
                 "objectIdField": "OBJECTID", "extent": {"spatialReference": reference},
-                "advancedQueryCapabilities": {"supportsPagination": True},
+                "advancedQueryCapabilities": {"supportsPagination": server.has_positions},
             }  # fmt: skip
         if server.error is not None:
             return "page", {"error": server.error}
         if asked.get("returncountonly") == "true":
             return "count", {"count": server.count()}
+        if asked.get("returnidsonly") == "true":
+            return "page", {"objectIds": list(range(len(server.squares), 0, -1))}
         assert asked["orderbyfields"] == "OBJECTID"
         assert (asked["where"], asked["outfields"]) == ("1=1", "*")
-        position, count = int(asked["resultoffset"]), int(asked["resultrecordcount"])
+        if server.has_positions:
+            position, count = int(asked["resultoffset"]), int(asked["resultrecordcount"])
+        else:
+            ids = [int(text) for text in asked["objectids"].split(",")]
+            assert ids == list(range(ids[0], ids[-1] + 1))
+            position, count = ids[0] - 1, len(ids)
         features = [
             {"attributes": {"OBJECTID": n, "licence_no": f"L{n}", "holder": "Núñez"}, "geometry": {"rings": [_ring(square)]}}
             for n, square in server.rows(position, count)

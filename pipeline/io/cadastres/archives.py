@@ -2,6 +2,7 @@
 
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -12,7 +13,8 @@ MOST_UNPACKED_BYTES = 2 << 30
 """Bytes that an archive may unpack to, all of it: 2 GiB; the largest national cadastre seen unpacks to 0.4 GiB."""
 MOST_RATIO = 200
 """Times that a member may be larger than what is packed; outlines as text pack to about a tenth."""
-_RATIO_FROM_BYTES = 1 << 20
+_RATIO_FROM_BYTES = 64 << 20
+"""Smaller members may pack as well as they like: columns of a .dbf are mostly spaces."""
 _ARCHIVES = (".zip", ".kmz", ".7z", ".rar", ".gz", ".tar", ".tgz", ".bz2", ".xz")
 _ENCRYPTED = 0x1
 
@@ -38,7 +40,7 @@ def open_archive(path: Path) -> Iterator[tuple[zipfile.ZipFile, list[str]]]:
             if len({name.lower() for name in names}) < len(names):
                 raise CadastreUnsafeError(f"{path}: found two members of one name, expected each once; get the archive again")
             yield archive, sorted(name for name in names if not name.startswith("__MACOSX"))
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, zipfile.LargeZipFile) as error:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, UnicodeDecodeError) as error:
         raise CadastreInvalidError(f"{path}: cannot be opened as a zip: {error}; download it again") from error
 
 

@@ -20,6 +20,10 @@ _FIRST_OF_ESRI = 32768
 """Well-known ids from here on are Esri's own, below they are EPSG codes."""
 
 
+_IDS_AT_ONCE = 100
+"""Object ids in one address, which servers allow some 2,000 characters."""
+
+
 def retrieve_feature_server(web: Web, url: str, page: int) -> Retrieved:
     """Return every feature of a layer of an ArcGIS service, in its own spatial reference.
 
@@ -34,7 +38,7 @@ def retrieve_feature_server(web: Web, url: str, page: int) -> Retrieved:
     Raises
     ------
     CadastreServiceError
-        The service answers with an error, the layer has no polygons or cannot be paged; also what `gather` raises.
+        The service answers with an error, the layer has no polygons; also what `gather` raises.
     """
     where = f"{web.name}, {shown(url)}"
     about = _ask(web, with_query(url, f="json"))
@@ -43,8 +47,9 @@ def retrieve_feature_server(web: Web, url: str, page: int) -> Retrieved:
     query = with_query(url, where="1=1", f="json")
     query = query.replace(urlsplit(url).path, urlsplit(url).path.rstrip("/") + "/query", 1)
     size = min(page, int(about.get("maxRecordCount") or page))
-    reference = (about.get("extent") or {}).get("spatialReference") or about.get("sourceSpatialReference") or {}
-    own_system = {"outSR": str(reference["wkid"])} if "wkid" in reference else {}
+    everything = with_query(query, outFields="*", returnGeometry="true", orderByFields=own_id, **_own_system(about))
+    is_paged = (about.get("advancedQueryCapabilities") or {}).get("supportsPagination", about.get("supportsPagination", False))
+    ids = None if is_paged else _ids(web, query, where)
 
     def count() -> int:
         answer = _ask(web, with_query(query, returnCountOnly="true"))
@@ -55,14 +60,30 @@ def retrieve_feature_server(web: Web, url: str, page: int) -> Retrieved:
         return int(answer["count"])
 
     def page_at(position: int) -> Page:
-        answer = _ask(web, with_query(
-            query, outFields="*", returnGeometry="true", orderByFields=own_id, resultOffset=str(position),
-            resultRecordCount=str(size), **own_system,
-        ))  # fmt: skip
+        if ids is None:
+            asked = with_query(everything, resultOffset=str(position), resultRecordCount=str(size))
+        else:
+            asked = with_query(everything, objectIds=",".join(map(str, ids[position : position + min(size, _IDS_AT_ONCE)])))
+        answer = _ask(web, asked)
         features = [_feature(row, own_id, where) for row in answer.get("features", [])]
         return Page(features, _system(answer.get("spatialReference") or {}, where))
 
     return gather(where, _name(url), count=count, page_at=page_at)
+
+
+def _own_system(about: dict[str, Any]) -> dict[str, str]:
+    """The parameter that keeps coordinates in the layer's own spatial reference; none where it does not say."""
+    reference = (about.get("extent") or {}).get("spatialReference") or about.get("sourceSpatialReference") or {}
+    return {"outSR": str(reference["wkid"])} if "wkid" in reference else {}
+
+
+def _ids(web: Web, query: str, where: str) -> list[int]:
+    """All object ids of a layer that cannot be asked for by position."""
+    answer = _ask(web, with_query(query, returnIdsOnly="true"))
+    ids = answer.get("objectIds")
+    if not isinstance(ids, list):
+        raise CadastreServiceError(f"{where}: found {sorted(answer)}, expected object ids; get the file from the publisher")
+    return sorted(int(own) for own in ids)
 
 
 def _name(url: str) -> str:
@@ -92,15 +113,11 @@ def _ask(web: Web, url: str) -> dict[str, Any]:
 
 
 def _require_polygons(about: dict[str, Any], where: str) -> None:
-    """Raise where a layer has no polygons, or cannot be asked for page by page."""
+    """Raise where a layer has no polygons."""
     if about.get("geometryType") != "esriGeometryPolygon":
         found = about.get("geometryType") or about.get("type") or f"an answer with {sorted(about)[:5]}"
         raise CadastreServiceError(
             f"{where}: found {found}, expected a layer of polygons; give the address of the layer of titles"
-        )
-    if (about.get("advancedQueryCapabilities") or {}).get("supportsPagination") is False:
-        raise CadastreServiceError(
-            f"{where}: found a layer that cannot be asked for page by page; get the file from the publisher"
         )
 
 

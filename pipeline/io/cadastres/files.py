@@ -9,9 +9,10 @@ import numpy as np
 import pyogrio
 import shapely
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
+from pyproj.exceptions import ProjError
 from shapely.geometry.base import BaseGeometry
 
-from pipeline.errors import CadastreInvalidError
+from pipeline.errors import CadastreInvalidError, CadastreWithoutCrsError
 from pipeline.io.cadastres.axes import refuse_swapped, require_axis_order
 from pipeline.io.cadastres.crs import Bounds, are_degrees, settle_crs
 from pipeline.io.cadastres.encodings import encoding_note
@@ -27,7 +28,12 @@ DRIVERS = frozenset({
 })  # fmt: skip
 """GDAL drivers that read the file and follow no reference out of it."""
 _SHAPEFILE = (".shp", ".shx", ".dbf", ".prj", ".cpg", ".qix", ".sbn", ".sbx")
-_READ_ERRORS = (DataSourceError, DataLayerError, FeatureError, FieldError, GeometryError, UnicodeDecodeError)
+_READ_ERRORS = (
+    DataSourceError, DataLayerError, FeatureError, FieldError, GeometryError, UnicodeDecodeError,
+    UnboundLocalError,  # pyogrio 0.13, where the name of a CRS is not in UTF-8
+)  # fmt: skip
+_TRIM = 0.05
+"""Share of outlines on each side that do not tell where a layer lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +105,10 @@ def _layers(path: Path, source: str, notes: list[str]) -> list[Layer]:
                 raise CadastreInvalidError(f"{path}: found the format {info['driver']}, expected one of {sorted(DRIVERS)}")
             layers.append(read_layer(source, name, info["crs"]))
     except _READ_ERRORS as error:
-        raise CadastreInvalidError(f"{path}: cannot be read: {error}; check that it opens in a GIS, or get it again") from error
+        advice = "texts, or the name of its CRS, are not in the encoding that it says: ask for it in UTF-8, or pass the CRS"
+        if not isinstance(error, UnicodeDecodeError | UnboundLocalError):
+            advice = "check that it opens in a GIS, or get it again"
+        raise CadastreInvalidError(f"{path}: cannot be read: {error}; {advice}") from error
     if len(names) > 1:
         notes.append(f"layers read together: {', '.join(name for name, kind in names if kind is not None)}")
     if note := encoding_note(source, [value for layer in layers for values in layer.columns.values() for value in values]):
@@ -109,26 +118,35 @@ def _layers(path: Path, source: str, notes: list[str]) -> list[Layer]:
 
 def _transformation(path: Path, layer: Layer, passed: str | None) -> Transformation:
     """Return how the outlines of a layer are brought to lon/lat."""
-    typical = _typical_bounds([drawing.geometry for drawing in layer.drawings])
-    if typical is None:
+    bounds = _bounds([drawing.geometry for drawing in layer.drawings])
+    if not len(bounds):
         return LONLAT
+    typical, core = _span(bounds, 0.0), _span(bounds, _TRIM)
     texts = [value for values in layer.columns.values() for value in values[:20] if value is not None]
     stated = passed if passed is not None else layer.declared
-    if stated is not None:
-        require_axis_order(path, stated, typical=typical, texts=texts)
-    crs = settle_crs(path, declared=layer.declared, passed=passed, typical=typical, texts=texts)
-    return choose_transformation(crs, typical=typical, texts=(path.stem, *texts))
+    try:
+        if stated is not None:
+            require_axis_order(path, stated, typical=core, texts=texts)
+        crs = settle_crs(path, declared=layer.declared, passed=passed, typical=typical, texts=texts)
+        return choose_transformation(crs, typical=core, texts=(path.stem, *texts))
+    except ProjError as error:
+        raise CadastreWithoutCrsError(
+            f"{path}: found the CRS {stated}, from which nothing leads to lon/lat ({error}), expected a known one; pass the "
+            "CRS that the publisher names, as crs or titles_crs in the configuration"
+        ) from error
 
 
-def _typical_bounds(geometries: Sequence[BaseGeometry | None]) -> Bounds | None:
-    """Return left, bottom, right and top of most geometries, in degrees or not; a few strays are left out."""
+def _bounds(geometries: Sequence[BaseGeometry | None]) -> np.ndarray:
+    """Return left, bottom, right and top of each of most geometries, in degrees or not; a few strays are left out."""
     every = shapely.bounds(np.array(geometries, dtype=object))
     every = every[np.isfinite(every).all(axis=1)]
-    if not len(every):
-        return None
-    is_degrees = np.array([are_degrees(tuple(row)) for row in every.tolist()])
-    most = every[is_degrees if is_degrees.mean() >= 0.5 else ~is_degrees]
-    low, high = most.min(axis=0), most.max(axis=0)
+    is_degrees = np.array([are_degrees(tuple(row)) for row in every.tolist()], dtype=bool)
+    return every[is_degrees if not len(every) or is_degrees.mean() >= 0.5 else ~is_degrees]
+
+
+def _span(bounds: np.ndarray, trim: float) -> Bounds:
+    """Return left, bottom, right and top of all bounds but a share of them on each side."""
+    low, high = np.quantile(bounds, trim, axis=0), np.quantile(bounds, 1.0 - trim, axis=0)
     return float(low[0]), float(low[1]), float(high[2]), float(high[3])
 
 

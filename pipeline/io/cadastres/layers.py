@@ -46,8 +46,11 @@ class Layer:
 def read_layer(source: str, name: str, declared: str | None) -> Layer:
     """Return one layer of what GDAL opens, a drawing and a value of each column for every feature, in its order."""
     frame = pyogrio.read_dataframe(source, layer=name, datetime_as_string=True, on_invalid="fix")
-    names = [str(column) for column in frame.columns if column != frame.geometry.name]
-    columns = {column: tuple(_text(v) for v in frame[column].tolist()) for column in names}
+    columns: dict[str, tuple[str | None, ...]] = {}
+    for number, column in enumerate(map(str, frame.columns), start=1):
+        if column != frame.geometry.name:
+            own = f"{column} ({number})" if column in columns else column  # a damaged file may say a name twice
+            columns[own] = tuple(_text(value) for value in frame.iloc[:, number - 1].tolist())
     return Layer(declared, tuple(_drawings(source, name, frame.geometry.to_numpy().tolist())), columns)
 
 

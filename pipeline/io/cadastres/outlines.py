@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
+from shapely.errors import GEOSException
 from shapely.geometry.base import BaseGeometry
 
 from pipeline import geo
@@ -96,7 +97,10 @@ def _polygonal(lonlat: BaseGeometry, kind: str, flaw: str | None, finer: BaseGeo
     parts = [part for part in _flattened(lonlat) if part.geom_type in _POLYGONAL and not part.is_empty]
     if not parts:
         return Outline(None, kind, refused=f"it is a {kind}, expected a polygon", location=lonlat)
-    ground = lonlat if is_sound else geo.polygons_only(shapely.union_all([_ground(part) for part in parts]))
+    try:
+        ground = lonlat if is_sound else geo.polygons_only(shapely.union_all([_ground(part) for part in parts]))
+    except GEOSException as error:
+        return Outline(None, kind, refused=f"its {kind} cannot be made valid ({error})", location=shapely.envelope(lonlat))
     if ground.is_empty or ground.area <= 0:
         return Outline(None, kind, refused=f"its {kind} has no area", location=lonlat)
     if is_sound and flaw is None:
@@ -130,8 +134,14 @@ def _ground(part: BaseGeometry) -> BaseGeometry:
 
 
 def _encircled(ring: shapely.LinearRing) -> BaseGeometry:
-    """The ground that one ring runs round."""
-    return geo.polygons_only(shapely.make_valid(shapely.polygons(ring), method="structure", keep_collapsed=False))
+    """The ground that one ring runs round.
+
+    Two defects of GEOS 3.14 are met here: parts of a repair may share an edge, so they are joined; and a ring that runs
+    three times along an edge may come back empty: the default method finds it.
+    """
+    drawn = shapely.polygons(ring)
+    made = shapely.union_all(shapely.get_parts(shapely.make_valid(drawn, method="structure", keep_collapsed=False)))
+    return geo.polygons_only(shapely.make_valid(drawn)) if made.is_empty and drawn.area > 0.0 else made
 
 
 def _flattened(geometry: BaseGeometry) -> list[BaseGeometry]:

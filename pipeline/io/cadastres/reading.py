@@ -12,6 +12,7 @@ import numpy as np
 import shapely
 
 from pipeline.errors import TitleGeometryError
+from pipeline.io.cadastres.axes import lonely
 from pipeline.io.cadastres.crs import Bounds
 from pipeline.io.cadastres.dates import read_days
 from pipeline.io.cadastres.files import VectorFile, read_vector
@@ -47,12 +48,8 @@ _DOUBTS = {
 _RUNS_ON = "its last day {} is past, but the register calls it {!r}, under which a title may run on"
 _MOST_NAMED = 5
 
-FAR_OFF_DEGREES = 5.0
-"""A title with no other this near, about 550 km, is reported as far off; it is kept."""
 _MOST_OUTSIDE = 20
 """Outlines outside of the register's bounds that are named one by one."""
-_FAR_OFF_FROM = 20
-"""Files of fewer outlines say nothing about which lies far off."""
 
 
 def read_titles(
@@ -307,15 +304,11 @@ def _repeated(ids: Sequence[str]) -> list[str]:
 def _far_off(file: VectorFile, ids: Sequence[str]) -> list[str]:
     """Note outlines that lie far from every other one."""
     rows = [row for row, outline in enumerate(file.outlines) if outline.geometry is not None]
-    if len(rows) < _FAR_OFF_FROM:
-        return []
     outlines = np.array([file.outlines[row].geometry for row in rows], dtype=object)
-    boxes = shapely.envelope(outlines)  # near enough, and quick where outlines have many vertices
-    near, _ = shapely.STRtree(boxes).query_nearest(boxes, max_distance=FAR_OFF_DEGREES, exclusive=True, all_matches=False)
     return [
         f"{ids[rows[i]]} (feature {rows[i] + 1}) lies far from every other outline, "
         f"near lon {outlines[i].centroid.x:.2f} lat {outlines[i].centroid.y:.2f}"
-        for i in sorted(set(range(len(rows))) - set(near.tolist()))
+        for i in lonely(shapely.envelope(outlines))
     ]
 
 

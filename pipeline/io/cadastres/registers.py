@@ -14,6 +14,10 @@ from pipeline.tenure import AreaKind, CountryRules, TitleKind, TitleStatus
 from pipeline.tenure.minerals import plain_word
 
 _Code = TypeVar("_Code")
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+"""Where `LicType` has a new word."""
+DBF_NAME = 10
+"""Letters of a column's name in a Shapefile."""
 _REMARK = re.compile(r"\s*\([^()]*\)\s*$")
 
 AREA_COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -74,18 +78,20 @@ class Register:
 
 
 def plain_column(name: str) -> str:
-    """Return the name of a column as names are compared.
+    """Return the name of a column as names are compared: without accents and case, `_` between its words.
 
     Examples
     --------
-    >>> plain_column("Fecha de-inscripción")
-    'fecha_de_inscripcion'
+    >>> plain_column("Fecha de-inscripción"), plain_column("DteGranted"), plain_column("FEC_DENU")
+    ('fecha_de_inscripcion', 'dte_granted', 'fec_denu')
     """
-    return re.sub(r"[\s\-]+", "_", plain_word(name))
+    return re.sub(r"[\s\-]+", "_", plain_word(_HUMP.sub("_", name)))
 
 
 def match_columns(names: Mapping[str, Sequence[str]], found: Mapping[str, Sequence[str | None]]) -> dict[str, str]:
     """Return field to column of a file: the first name that is there with any value, else the first that is there.
+
+    A Shapefile cuts names off after `DBF_NAME` letters; a name that is cut off there counts as the whole one.
 
     Parameters
     ----------
@@ -97,7 +103,7 @@ def match_columns(names: Mapping[str, Sequence[str]], found: Mapping[str, Sequen
     plain = {plain_column(column): column for column in reversed(list(found))}
     matched = {}
     for key, candidates in names.items():
-        there = [plain[name] for name in candidates if name in plain]
+        there = [plain[form] for name in candidates for form in (name, name[:DBF_NAME]) if form in plain]
         if there:
             matched[key] = next((c for c in there if any(value is not None for value in found[c])), there[0])
     return matched

@@ -66,7 +66,10 @@ def safe_sources(path: Path) -> list[str]:
     if path.is_dir() != (suffix == ".gdb"):
         what = "a folder" if path.is_dir() else "a file"
         raise CadastreInvalidError(f"{path}: found {what}, expected {'a folder' if suffix == '.gdb' else 'a file'}")
+    if "!" in str(path.absolute()):
+        raise CadastreUnsafeError(f"{path}: found a name with '!', which is read as an archive and its member; rename it")
     _refuse_links(path)
+    _refuse_unwritten(path)
     if path.is_file():
         _require_plain(_Piece(path, path.name, lambda count: _read(path.open("rb"), count)))
     return [str(path.absolute())]
@@ -108,7 +111,7 @@ def _refuse_links(path: Path) -> None:
     if path.is_dir():
         parts = list(path.rglob("*"))
     elif path.suffix.lower() in _IN_PARTS:
-        parts = [part for part in path.parent.iterdir() if part.name.startswith(path.stem) and part.name != path.name]
+        parts = [part for part in path.parent.iterdir() if part.name.startswith(f"{path.stem}.") and part.name != path.name]
     else:
         parts = []
     home = path.resolve() if path.is_dir() else path.resolve().parent
@@ -117,6 +120,16 @@ def _refuse_links(path: Path) -> None:
             raise CadastreUnsafeError(
                 f"{path}: found the part {part.name!r}, a link into another folder, expected all parts beside each other; "
                 "copy them into one folder"
+            )
+
+
+def _refuse_unwritten(path: Path) -> None:
+    """Raise where a GeoPackage has changes beside it, which were not looked at and which its digest would not cover."""
+    for ending in ("-wal", "-journal"):
+        beside = path.with_name(path.name + ending)
+        if path.suffix.lower() == ".gpkg" and beside.exists() and beside.stat().st_size:
+            raise CadastreUnsafeError(
+                f"{path}: found changes beside it in {beside.name!r}, expected one file; close it in the GIS that has it open"
             )
 
 
@@ -184,7 +197,7 @@ def _require_plain_kml(piece: _Piece, content: bytes) -> None:
     parser.StartElementHandler = starts
     try:
         parser.Parse(content, True)
-    except expat.ExpatError as error:
+    except (expat.ExpatError, LookupError, ValueError) as error:  # the last two: an encoding that is none
         raise CadastreInvalidError(f"{piece.path}: {piece.name!r} cannot be read: {error}; get it again") from error
 
 
@@ -192,9 +205,11 @@ def _require_plain_tables(piece: _Piece) -> None:
     """Raise where a GeoPackage holds more than tables: views, virtual tables, or statements that reach out."""
     try:
         with closing(sqlite3.connect(":memory:")) as base:
-            base.deserialize(piece.read(-1))
+            base.text_factory = partial(str, encoding="utf-8", errors="replace")
+            content = piece.read(-1)
+            base.deserialize(content[:18] + b"\x01\x01" + content[20:])  # in memory there is no write-ahead log
             rows = base.execute("SELECT type, name, coalesce(sql, '') FROM sqlite_master").fetchall()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise CadastreInvalidError(f"{piece.path}: {piece.name!r} cannot be read: {error}; get it again") from error
     for kind, name, sql in rows:
         words = " ".join(sql.lower().split())

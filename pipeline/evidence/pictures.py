@@ -1,10 +1,9 @@
-"""Proof: what an evidence folder holds for one alert, as bytes that are the same for the same inputs.
+"""What was seen of a site: pictures, rasters, masks and series, as bytes that are the same for the same inputs.
 
 Receives an alert, a look before and one after, the series of all looks and the scenes; hands on files by name. An
-expert can repeat the numbers from the rasters and check every byte with `sha256sum -c SHA256SUMS`.
+expert can repeat the numbers from the rasters.
 """
 
-import hashlib
 import io
 import json
 import math
@@ -19,12 +18,12 @@ import numpy as np
 import pandas as pd
 import shapely
 from PIL import Image, ImageDraw, ImageFont
+from rasterio.features import geometry_mask
 from rasterio.io import MemoryFile
 from rasterio.transform import Affine
-from shapely.geometry import mapping
 
 from pipeline import geo
-from pipeline.alerts import SCHEMA_VERSION, Alert
+from pipeline.alerts import Alert
 from pipeline.errors import CubeContractError
 
 if TYPE_CHECKING:
@@ -51,19 +50,6 @@ DAYS = (
     ("first_detected_on", "--", "first detected"),
     ("confirmed_on", ":", "confirmed"),
 )
-MEANINGS = {
-    "before.png": "Last good look before the change, true colour",
-    "after.png": "Last good look that shows the change, true colour and the same stretch",
-    "before_falsecolour.png": "The same look as before.png: shortwave infrared, near infrared, red",
-    "after_falsecolour.png": "The same look as after.png: shortwave infrared, near infrared, red",
-    "before.tif": "Surface reflectance of that look, a band each, and what was clear",
-    "after.tif": "Surface reflectance of that look, a band each, and what was clear",
-    "series.csv": "Every look at the site: share seen clear, and means of the indices over its clear pixels",
-    "series.png": "The series as a figure",
-    "scenes.json": "Scenes that the alert rests on, with the SHA-256 of the files that were read",
-    "alert.json": "The alert as it was said, a GeoJSON feature",
-    "SHA256SUMS": "Digests of the files above, for sha256sum -c",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +66,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceInputs:
-    """Everything an evidence folder is made from."""
+    """Everything that pictures, rasters and series are made from."""
 
     alert: Alert
     crs: str
@@ -254,6 +240,23 @@ def _geotiff(look: Look, inputs: EvidenceInputs) -> bytes:
         return bytes(memory.read())
 
 
+def _masks(inputs: EvidenceInputs) -> bytes:
+    """Pixels of the site and what was clear on both dates as GeoTIFF: uint8, 1 or 0, a described band each."""
+    height, width = inputs.before.clear.shape
+    local = geo.reproject(inputs.alert.geometry, geo.WGS84, inputs.crs)
+    inside = geometry_mask([local], (height, width), inputs.transform, invert=True)
+    layers = {"site": inside, "clear before": inputs.before.clear, "clear after": inputs.after.clear}
+    with MemoryFile() as memory:
+        with memory.open(
+            driver="GTiff", height=height, width=width, count=len(layers), dtype="uint8", crs=inputs.crs,
+            transform=inputs.transform, compress="deflate",
+        ) as out:  # fmt: skip
+            out.write(np.stack(list(layers.values())).astype(np.uint8))
+            for i, name in enumerate(layers, 1):
+                out.set_band_description(i, name)
+        return bytes(memory.read())
+
+
 # --- series ----------------------------------------------------------------------------------------------------------
 
 
@@ -314,7 +317,7 @@ def _series_png(inputs: EvidenceInputs) -> bytes:
     return buffer.getvalue()
 
 
-# --- the folder ------------------------------------------------------------------------------------------------------
+# --- the files -------------------------------------------------------------------------------------------------------
 
 
 def _json(value: object) -> bytes:
@@ -333,43 +336,20 @@ def _pictures(inputs: EvidenceInputs) -> dict[str, bytes]:
     return files
 
 
-def _manifest(inputs: EvidenceInputs, files: Mapping[str, bytes]) -> bytes:
-    """What the folder holds, with the SHA-256 and size of every file."""
-    alert = inputs.alert
-    listed = {
-        name: {"sha256": hashlib.sha256(held).hexdigest(), "bytes": len(held), "meaning": MEANINGS[name]}
-        for name, held in sorted(files.items())
-    }
-    return _json(
-        {"schema_version": SCHEMA_VERSION, "alert_id": alert.id, "site_id": alert.properties["site_id"],
-         "revision": alert.properties["revision"], "is_simulated": inputs.is_simulated,
-         "attribution": inputs.attribution, "files": listed}
-    )  # fmt: skip
-
-
 def evidence_files(inputs: EvidenceInputs) -> dict[str, bytes]:
-    """Return the files of an evidence folder by name; the same inputs always give the same bytes.
-
-    `manifest.json` has the SHA-256, size and meaning of the others; `SHA256SUMS` the digests in the form of coreutils.
+    """Return what was seen, as files by name; the same inputs always give the same bytes.
 
     Raises
     ------
     CubeContractError
         A look lacks red, green or blue.
     """
-    alert = inputs.alert
-    files = {
+    return {
         **_pictures(inputs),
         "before.tif": _geotiff(inputs.before, inputs),
         "after.tif": _geotiff(inputs.after, inputs),
+        "masks.tif": _masks(inputs),
         "series.csv": inputs.series.to_csv(index=False, lineterminator="\n").encode(),
         "series.png": _series_png(inputs),
         "scenes.json": _json(list(inputs.scenes)),
-        "alert.json": _json(
-            {"type": "Feature", "id": alert.id, "geometry": mapping(alert.geometry), "properties": dict(alert.properties)}
-        ),
     }
-    sums = "".join(f"{hashlib.sha256(held).hexdigest()}  {name}\n" for name, held in sorted(files.items()))
-    files["SHA256SUMS"] = sums.encode()
-    files["manifest.json"] = _manifest(inputs, files)
-    return files

@@ -1,0 +1,94 @@
+"""Nightly runs that are killed at random instants, against runs that never were.
+
+    python benchmarks/kills.py [--kills 200] [--seed 1]
+
+Each night of a tiny world is run in a child process that gets SIGKILL after a random time, again and again, and then once in
+peace. Afterwards alerts, disturbances, nights and events must be those of runs that nobody killed, byte for byte, and the chain
+of events must hold. Exits with 1 where they are not.
+"""
+
+import argparse
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+os.environ["OMP_NUM_THREADS"] = "1"
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+from test_run import days_of, run
+from worlds import pit_in_forest, write_aoi
+
+from pipeline.io.store import open_store
+
+FIRST_NIGHT = 22
+
+
+def in_child(work: Callable[[], object], wait_s: float | None = None) -> bool:
+    """Run something in a child, which gets SIGKILL after a time; returns whether it was killed at work.
+
+    The parent itself never walks: what a library starts in it, such as threads, would hang in a child.
+    """
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+            os._exit(0)
+        except BaseException:  # noqa: BLE001 - a child must never come back
+            traceback.print_exc()
+            os._exit(3)
+    if wait_s is not None:
+        time.sleep(wait_s)
+        os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 3:
+        raise SystemExit("a run failed by itself, without a kill")
+    return os.WIFSIGNALED(status)
+
+
+def outcome(out: Path) -> dict[str, object]:
+    """Everything that was said: files by name, and events."""
+    files = {str(p.relative_to(out)): p.read_bytes() for p in sorted(out.rglob("*.geojson"))}
+    events = [(e.seq, e.site_id, e.revision, e.day, repr(e.payload)) for e in open_store(out / "store.sqlite").events("tiny")]
+    return {**files, "events": events}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    rng = random.Random(asked.seed)  # noqa: S311 - instants, no secrets
+    with tempfile.TemporaryDirectory() as place:
+        world, peace, war = (Path(place) / name for name in ("world", "peace", "war"))
+        pit_in_forest(world / "catalog", dates=38)
+        write_aoi(world / "aoi.geojson")
+        nights = days_of(world)[FIRST_NIGHT:]
+        seconds: dict[date, float] = {}
+        for night in nights:
+            start = time.perf_counter()
+            in_child(lambda night=night: run(world, peace, night))
+            seconds[night] = time.perf_counter() - start
+        count = Counter(dict.fromkeys(nights, 0))
+        for number, night in enumerate(nights):
+            wanted = asked.kills * (number + 1) // len(nights) - asked.kills * number // len(nights)
+            while count[night] < wanted:
+                count[night] += in_child(lambda night=night: run(world, war, night), rng.uniform(0, 1.1 * seconds[night]))
+            in_child(lambda night=night: run(world, war, night))
+        faults = open_store(war / "store.sqlite").broken_links()
+        mine, theirs = outcome(war), outcome(peace)
+        wrong = sorted(name for name in mine.keys() | theirs.keys() if mine.get(name) != theirs.get(name))
+    longest = max(seconds.values())
+    print(f"{sum(count.values())} kills in {len(nights)} nights of at most {longest:.1f} s; {len(theirs['events'])} events")
+    print(f"differing: {', '.join(wrong) or 'nothing'}; faults of the chain of events: {len(faults)}")
+    return 1 if wrong or faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
