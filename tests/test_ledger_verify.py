@@ -5,6 +5,7 @@ import contextlib
 import json
 import shutil
 import sqlite3
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -13,10 +14,11 @@ from pathlib import Path
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from servers.postgis import Postgis, PostgisMissingError, running, skip_or_fail
 from test_bad_input import Done, overburden  # noqa: F401  (a fixture)
 
 from pipeline.errors import StoreDamagedError
-from pipeline.io import journal
+from pipeline.io import journal, verification
 from pipeline.io.events import hash_of
 from pipeline.io.heads import anchor, read_anchors
 from pipeline.io.store import ChunkState, Store, open_store
@@ -228,8 +230,8 @@ def test_verification_leaves_the_file_as_it_is(folder: Path) -> None:
     assert sha256_of(folder / "store.sqlite") == before
 
 
-def test_two_writers_at_once_keep_one_journal(tmp_path: Path) -> None:
-    store = open_store(tmp_path / "store.sqlite")
+def write_at_once(store: Store) -> None:
+    """Two chunks, ten days each, from two threads."""
     area = store.area_state("tiny", "digest", "model/1")
 
     def write(chunk: str) -> None:
@@ -239,7 +241,12 @@ def test_two_writers_at_once_keep_one_journal(tmp_path: Path) -> None:
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(write, ["c1", "c2"]))
-    assert (store.heads().journal.seq, findings(tmp_path)) == (20, ())
+    assert store.heads().journal.seq == 20
+
+
+def test_two_writers_at_once_keep_one_journal(tmp_path: Path) -> None:
+    write_at_once(open_store(tmp_path / "store.sqlite"))
+    assert findings(tmp_path) == ()
 
 
 # --- whatever is done ------------------------------------------------------------------------------------------------
@@ -391,6 +398,40 @@ def test_an_anchor_may_stand_in_another_document(folder: Path, tmp_path: Path) -
     assert verify_store(str(folder / "store.sqlite"), [note]).findings == ()
     note.write_text(json.dumps({"ledger_head": {"seq": head.seq, "hash": "f" * 64}}), encoding="utf-8")
     assert len(verify_store(str(folder / "store.sqlite"), [note]).findings) == 1
+
+
+# --- on a server -----------------------------------------------------------------------------------------------------
+
+ON_A_SERVER = ("event changed", "event removed", "last event removed", "observation changed", "observation removed",
+               "observation inserted", "journal entry changed", "last journal entry removed")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgis]:
+    try:
+        with running() as found:
+            yield found
+    except PostgisMissingError as error:
+        skip_or_fail(error)
+
+
+def test_what_was_done_on_a_server_is_named(server: Postgis, tmp_path: Path) -> None:
+    address = server.url("ledger")
+    store = open_store(address)
+    fill(store, tmp_path)
+    assert verify_store(address, [tmp_path]).findings == ()
+    for kind in ON_A_SERVER:
+        with store.engine.connect() as connection:  # rolled back by leaving it
+            connection.exec_driver_sql(FOUND[kind][0])
+            files = [tmp_path / "heads.jsonl"]
+            assert FOUND[kind][1] in verification.look_at(connection, files).findings, kind
+    assert verify_store(address, [tmp_path]).findings == ()
+
+
+def test_two_writers_at_once_keep_one_journal_on_a_server(server: Postgis) -> None:
+    address = server.url("writers")
+    write_at_once(open_store(address))
+    assert verify_store(address).findings == ()
 
 
 # --- the command -----------------------------------------------------------------------------------------------------
