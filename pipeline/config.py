@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -139,6 +139,10 @@ class DeliverySection(_Section):
 
     has_evidence: Annotated[bool, Field(description="Write a signed evidence bundle for each alert.")] = True
     has_map: Annotated[bool, Field(description="Write map.html.")] = True
+    languages: Annotated[
+        tuple[Literal["en", "es", "pt", "fr"], ...],
+        Field(description="Languages of the reports for people: en, es, pt, fr; an empty list: no reports."),
+    ] = ("en", "es", "pt", "fr")
     keys: Annotated[
         str | None,
         Field(description="Folder of the signing keys; empty: `keys` beside the store. Keep it out of what you share."),
