@@ -289,12 +289,22 @@ class Store:
             held = [e.payload for e in journal.entries(connection, journal.EntryKind.NIGHT, aoi_id=area.aoi_id)]
             if night != next((n for n in reversed(held) if n["as_of"] == night["as_of"]), None):
                 journal.note(connection, area.aoi_id, journal.EntryKind.NIGHT, night)
-            return StoreHeads(event_head(connection), journal.noted_head(connection) or EMPTY)
+            return _heads(connection)
+
+    def heads(self) -> StoreHeads:
+        """Return where the chains end."""
+        with self._begin() as connection:
+            return _heads(connection)
 
     def broken_links(self) -> list[str]:
         """Return what is wrong with the chain of events, in words; empty when it holds. `verify_store` looks at more."""
         with self._begin() as connection:
             return list(event_faults(connection))
+
+
+def _heads(connection: sa.Connection) -> StoreHeads:
+    """Where the chains end."""
+    return StoreHeads(event_head(connection), journal.noted_head(connection) or EMPTY)
 
 
 def _pack_pixels(table: PixelTable) -> bytes:

@@ -11,6 +11,7 @@ from pipeline.errors import PipelineError
 from pipeline.io.areas import check_area, read_area
 from pipeline.io.cadastres import find_register, read_protected, read_titles
 from pipeline.io.catalogs import find_scenes
+from pipeline.io.heads import find_anchor_files
 from pipeline.io.keys import usable_key
 from pipeline.io.models import default_model, read_manifest
 from pipeline.io.providers import open_source
@@ -65,7 +66,7 @@ def _store(config: RunConfig) -> str:
     """Where the store is, and whether it says what it said."""
     address = config.store or str(Path(config.out) / "store.sqlite")
     open_store(address)
-    found = verify_store(address)
+    found = verify_store(address, find_anchor_files(str(Path(config.out) / "store.sqlite")))
     if found.findings:
         raise PipelineError(f"{address}: {'; '.join(found.findings)}; restore the store from a copy")
     return f"{address.rsplit('@', 1)[-1]}, its chain of events holds, {found.anchors} anchors"
