@@ -481,12 +481,12 @@ def test_acquisitions_between_the_bounds_count_each_day_once():
     day = [date(2024, 3, 1) + timedelta(days=i) for i in range(9)]
     ledger = [
         row(day[0], Outcome.MONITORED, 99.0, 1.0, 0.0), row(day[1], Outcome.MONITORED, 90.0, 10.0, 0.0),
-        row(day[1], Outcome.MONITORED, 90.0, 10.0, 0.0, scene="other"), row(day[2], Outcome.MONITORED, 5.0, 90.0, 5.0),
-        row(day[3], Outcome.MONITORED, 5.0, 5.0, 90.0), row(day[4], Outcome.FAILED, chunk=""),
+        row(day[1], Outcome.MONITORED, 90.0, 10.0, 0.0, scene="other"), row(day[2], Outcome.MONITORED, 2.0, 93.0, 5.0),
+        row(day[3], Outcome.MONITORED, 2.0, 2.0, 96.0), row(day[4], Outcome.FAILED, chunk=""),
         row(day[5], Outcome.NOT_LISTED, chunk=""), row(day[6], Outcome.MONITORED, 90.0, 10.0, 0.0, chunk="far away"),
         row(day[7], Outcome.MONITORED, 99.0, 1.0, 0.0), row(None, Outcome.FAILED, chunk=""),
     ]  # fmt: skip
-    assert looks_between(ledger, {"c1"}, after=day[0], before=day[7]) == Looks(day[0], day[7], WindowCounts(1, 1, 0, 1, 1, 1))
+    assert looks_between(ledger, {"c1"}, after=day[0], before=day[7]) == Looks(day[0], day[7], WindowCounts(1, 0, 1, 1, 1, 1))
     assert looks_between(ledger, {"c1"}, after=None, before=day[2]) == Looks(day[0] - timedelta(1), day[2], WindowCounts(2))
     assert looks_between(ledger[5:7], {"c1"}, after=None, before=day[7]) is None
     assert [d.solar_day for d in shares_by_day(ledger, day[2], day[3])] == [day[2], day[3]]
