@@ -223,3 +223,14 @@ class KeyMissingError(InputError):
 
 class KeyExistsError(InputError):
     """A key is asked for where one is in use."""
+
+
+# --- sharing ---------------------------------------------------------------------------------------------------------
+
+
+class SharingPolicyError(InputError):
+    """A sharing policy, a record of consents or a sharing key is not what one may be."""
+
+
+class SharingRefusedError(InputError):
+    """Something is asked for a tier that the policy does not let it have."""
