@@ -148,6 +148,13 @@ class History:
         with transaction(self._engine) as connection:
             return [event_of(row) for row in connection.execute(query).mappings()]
 
+    def told(self, aoi_id: str) -> list[Event]:
+        """Return every event of an area in its present epoch, in order."""
+        telling = self.telling(aoi_id) or Telling(1)
+        query = sa.select(t.events).where(*_within(aoi_id, telling, None)).order_by(t.events.c.seq)
+        with self._engine.begin() as connection:
+            return [event_of(row) for row in connection.execute(query).mappings()]
+
     def revisions(self, aoi_id: str, site_id: str) -> list[Event]:
         """Return everything that was ever said of a site, of all epochs, in the order in which it was said."""
         query = sa.select(t.events).where(t.events.c.aoi_id == aoi_id, t.events.c.site_id == site_id)

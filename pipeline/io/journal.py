@@ -37,6 +37,8 @@ class EntryKind(StrEnum):
     """A late scene: the area's ledger was emptied and its history is told again."""
     NIGHT = "night"
     """A night's files were written."""
+    EXPORT = "export"
+    """Files were made for somebody: for whom, by which tier, and their digests."""
 
 
 @dataclass(frozen=True, slots=True)
