@@ -1,4 +1,5 @@
 """Renderings are opened by readers that nobody here wrote, and say the same as the records."""
+# ruff: noqa: S314 - the XML is our own
 
 import hashlib
 import itertools
@@ -159,7 +160,10 @@ def test_geopackage_has_layers_types_crs_and_a_style(tmp_path):
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         rows = connection.execute("SELECT f_table_name, f_geometry_column, useAsDefault, styleQML FROM layer_styles").fetchall()
         changed = {row[0] for row in connection.execute("SELECT last_change FROM gpkg_contents")}
-    assert [row[:3] for row in rows] == [("alerts", "geometry", 1), ("disturbances", "geometry", 1)]
+        places = connection.execute("SELECT table_name, column_name, 1 FROM gpkg_geometry_columns").fetchall()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+    assert [row[:3] for row in rows] == places == [("alerts", "geom", 1), ("disturbances", "geom", 1)]
+    assert version == 10200, "older readers warn of newer ones"
     style = ET.fromstring(rows[0][3].partition("\n")[2])
     renderer = style.find("renderer-v2")
     assert renderer.get("attr") == "tenure_status"

@@ -15,6 +15,10 @@ from pipeline.delivery.columns import GEOMETRY, columns, has_places, outlines
 from pipeline.delivery.document import SharedFile
 from pipeline.delivery.qml import qgis_style
 
+VERSION = "1.2"
+"""What readers of 2018 and later know; nothing newer is used."""
+PLACE = "geom"
+"""Column of the outlines."""
 _STYLES = """
 CREATE TABLE layer_styles (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, f_table_catalog TEXT(256),
  f_table_schema TEXT(256), f_table_name TEXT(256), f_geometry_column TEXT(256), styleName TEXT(30), styleQML TEXT,
@@ -33,19 +37,29 @@ def geopackage(layers: Mapping[str, SharedFile]) -> bytes:
             _write_layer(path, name, file)
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
             _write_styles(connection, layers)
-        return path.read_bytes()
+        return _with_fixed_counters(path.read_bytes())
+
+
+def _with_fixed_counters(data: bytes) -> bytes:
+    """A database whose two counters of changes are 1: how often it was written depends on the instant, not on the records.
+
+    https://www.sqlite.org/fileformat2.html, sections 1.3.9 and 1.3.20; they must agree with each other, no more.
+    """
+    one = (1).to_bytes(4, "big")
+    return data[:24] + one + data[28:92] + one + data[96:]
 
 
 def _write_layer(path: Path, name: str, file: SharedFile) -> None:
     """Add a layer."""
-    held, place = columns(file), {}
+    held, place, named = columns(file), {}, {}
     if has_places(file):
         held[GEOMETRY] = pa.array([shapely.to_wkb(s, flavor="iso") for s in outlines(file)], pa.binary())
         place = {"geometry_name": GEOMETRY, "geometry_type": "MultiPolygon", "crs": geo.WGS84}
+        named = {"GEOMETRY_NAME": PLACE}
     table = pa.table(held)
     pyogrio.write_arrow(
-        table, path, layer=name, driver="GPKG", append=path.exists(), dataset_options={"ADD_GPKG_OGR_CONTENTS": "YES"},
-        layer_options={"DESCRIPTION": f"{file.aoi_id} as of {file.as_of.isoformat()}, tier {file.tier}"}, **place,
+        table, path, layer=name, driver="GPKG", append=path.exists(), dataset_options={"VERSION": VERSION},
+        layer_options={"DESCRIPTION": f"{file.aoi_id} as of {file.as_of.isoformat()}, tier {file.tier}", **named}, **place,
     )  # fmt: skip
 
 
@@ -64,7 +78,7 @@ def _write_styles(connection: sqlite3.Connection, layers: Mapping[str, SharedFil
             connection.execute(
                 "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, styleName, "
                 "styleQML, useAsDefault, description, owner, update_time) VALUES ('', '', ?, ?, 'tenure', ?, 1, ?, '', ?)",
-                (name, GEOMETRY, qgis_style(names), "Filled by tenure finding, dashed where provisional", noted),
+                (name, PLACE, qgis_style(names), "Filled by tenure finding, dashed where provisional", noted),
             )
         connection.execute("UPDATE gpkg_contents SET last_change = ?", (noted,))
     connection.execute("VACUUM")
