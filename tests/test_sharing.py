@@ -322,6 +322,7 @@ def test_community_reports_stay_restricted_also_when_they_became_part_of_another
     assert held(alert, Tier.RESTRICTED, facts) == {}
     record = told(alert, tier, facts=replace(facts, consents=frozenset({SITE})))
     assert "reported" not in json.dumps(record.properties)
+    assert not changed or record.properties.get("evidence") is None, "the bundle names the reported site too"
 
 
 def test_delay_and_state_hold_back():

@@ -117,7 +117,7 @@ def _info(root: ET.Element, record: SharedAlert, file: SharedFile) -> None:
     _add(info, "language", "en")
     _add(info, "category", "Env")
     _add(info, "event", "Change of the ground seen by satellite")
-    _add(info, "responseType", "AllClear" if told.get("state") in _ENDED else "Assess")
+    _add(info, "responseType", "None" if told.get("state") in _ENDED else "Assess")
     _add(info, "urgency", "Unknown")
     _add(info, "severity", "Unknown")
     _add(info, "certainty", _certainty(told))

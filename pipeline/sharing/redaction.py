@@ -162,11 +162,16 @@ def _record(alert: Alert, tier: Tier, policy: Policy, facts: SharingFacts) -> Sh
 
 
 def _without_hidden(properties: Mapping[str, object], facts: SharingFacts) -> dict[str, object]:
-    """Properties that name no site which is itself held back: its id can be worked back to its place."""
+    """Properties that name no site which is itself held back: its id can be worked back to its place.
+
+    The evidence bundle names it too, and is left out then.
+    """
     hidden = (facts.reported | facts.flagged) - facts.consents
     merged, split = properties["merged_from"], properties["split_from"]
     kept = [site for site in merged if site not in hidden] if isinstance(merged, list | tuple) else merged
-    return {**properties, "merged_from": kept, "split_from": None if split in hidden else split}
+    if kept == merged and split not in hidden:
+        return dict(properties)
+    return {**properties, "merged_from": kept, "split_from": None if split in hidden else split, "evidence": None}
 
 
 def _coarser(record: SharedAlert, rules: TierRules, first: BaseGeometry) -> SharedAlert:
