@@ -90,7 +90,7 @@ def planted(draw) -> Planted:
     def hectares() -> float:
         return draw(st.integers(10, 99)) + (next(number) * 10 + 7) / 10_000
 
-    texts = {n: mark(n) for n in ("model_id", "review_verdict", "aoi_id")}
+    texts = {n: mark(n) for n in ("model_id", "review_verdict", "aoi_id", "priority_version")}
     lists = {n: [mark(n), mark(n)] for n in ("mining_terms", "tenure_reasons", "tenure_reasons_at_detection", "scenes")}
     id_, site, merged, split = (f"{draw(st.integers(1, 2**32 - 1)):08x}-0000-5000-8000-{k:012x}" for k in range(4))
     started = date(2021, 1, 2) + timedelta(days=draw(st.integers(0, 700)))
