@@ -8,11 +8,13 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+import yaml
 from example_alerts import example, outline
 from test_bad_input import Done, overburden  # noqa: F401  (a fixture)
 
 from pipeline.alerts import Alert, alert_id_of, evidence_of
 from pipeline.io.exports import noted_exports
+from pipeline.io.sharing import DEFAULT_POLICY
 from pipeline.io.store import open_store
 from pipeline.io.verification import verify_store
 from pipeline.stages.sites import payload_of
@@ -209,3 +211,19 @@ def test_the_same_export_gives_the_same_bytes_and_the_key_stays(export, run):
     first, second = ledger(run)
     assert first == second
     assert (run / "keys" / "sharing.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_says_of_itself_no_more_than_its_tier_is_told(export, run):
+    document = yaml.safe_load(DEFAULT_POLICY.read_text(encoding="utf-8"))
+    for name in ("aoi_id", "model_id"):
+        document["tiers"]["public"]["fields"].remove(name)
+    policy = run / "policy.yaml"
+    policy.write_text(yaml.safe_dump(document), encoding="utf-8")
+    assert export("public", "--policy", policy, formats=FORMATS).returncode == 0
+    files = {str(p.relative_to(run / "public")): p.read_bytes() for p in (run / "public").rglob("*") if p.is_file()}
+    assert len(files) > len(FORMATS)
+    for name, data in files.items():
+        assert name.startswith("area-not-named-")
+        assert b"tiny" not in data
+        assert b"model/1" not in data
+        assert b"test/0.1.0" not in data

@@ -92,6 +92,12 @@ def test_every_tier_fits_the_published_schema(tier):
     assert len(list(jsonschema.Draft202012Validator(schema).iter_errors(document))) == 1
 
 
+@pytest.mark.parametrize("tier", [Tier.RESTRICTED, Tier.AGENCY])
+def test_files_of_tiers_that_are_told_everything_fit_the_schema_of_a_run_too(tier):
+    document = json.loads(of_kind(rendered(alerts(), tier, (Format.GEOJSON,)), ".geojson"))
+    assert [e.message for e in jsonschema.Draft202012Validator(alert_schema()).iter_errors(document)] == []
+
+
 def test_an_unplaced_file_fits_it_too():
     document = json.loads(shared_collection(unplaced()))
     assert document["features"][0]["geometry"] is None
@@ -362,6 +368,12 @@ def test_cap_of_simulated_pixels_is_an_exercise_and_an_end_that_nobody_heard_of_
     assert root.findtext(f"{CAP}status") == "Exercise"
     assert "simulated" in root.findtext(f"{CAP}note")
     assert cap_messages(one(state="withdrawn")) == {}
+
+
+def test_cap_cancels_what_is_no_mining_after_all():
+    told = [example(revision=1), example(revision=2, likely_cause="burn"), example(revision=3, likely_cause="burn")]
+    roots = [check_cap(data) for data in cap_messages(shared_file(told, Tier.AGENCY)).values()]
+    assert [r.findtext(f"{CAP}msgType") for r in roots] == ["Alert", "Cancel"]
 
 
 def test_cap_parameters_are_the_properties_that_are_told():

@@ -3,7 +3,10 @@
 import io
 import itertools
 import json
+import logging
 import struct
+import tempfile
+import zipfile
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -17,9 +20,11 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from shared_files import ALL, AS_OF, KEY, POLICY, rendered
 
-from pipeline.alerts import ALERT_PROPERTIES, Activity, Alert, AlertState, LikelyCause
-from pipeline.errors import KeyExposedError, SharingPolicyError
+from pipeline.alerts import ALERT_PROPERTIES, Activity, Alert, AlertState, LikelyCause, is_for_agencies, is_open
+from pipeline.errors import KeyExposedError, SharingPolicyError, SharingRefusedError
+from pipeline.io.exports import noted_exports
 from pipeline.io.sharing import DEFAULT_POLICY, read_consents, read_policy, read_sites, sharing_key
+from pipeline.io.store import open_store
 from pipeline.provenance import derive_id
 from pipeline.sharing import (
     ALWAYS_SHARED,
@@ -34,6 +39,8 @@ from pipeline.sharing import (
     cell_of,
     shared,
 )
+from pipeline.stages.exports import ExportRequest, export_tier
+from pipeline.stages.sites import payload_of
 from pipeline.tenure import TenureStatus
 
 NAMES = frozenset(p.name for p in ALERT_PROPERTIES)
@@ -63,6 +70,11 @@ class Planted:
     alert: Alert
     marks: dict[str, list[str]]
     """By property, or property.member."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the alerts file has it."""
+        return is_open(self.alert) and is_for_agencies(self.alert)
 
 
 def coordinates(draw) -> shapely.Polygon:
@@ -210,6 +222,60 @@ def test_nothing_that_is_withheld_is_in_any_rendering_or_name(planted: Planted, 
     assert b"PK\x03\x04" not in whole
 
 
+class Lines(logging.Handler):
+    """What is logged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+def run_folder(folder: Path, alert: Alert) -> Path:
+    """A store that holds an alert, with its evidence bundle beside it: a picture and a list of what it shows."""
+    store = open_store(folder / "store.sqlite")
+    area = store.area_state("tiny", "digest", "model/1")
+    day = date.fromisoformat(str(alert.properties["evaluated_on"]))
+    store.swap_sites("tiny", day, [], [payload_of(alert)], area=area)
+    bundle = folder / str(alert.properties["evidence"])
+    bundle.parent.mkdir()
+    with zipfile.ZipFile(bundle, "w") as file:
+        file.writestr("before.png", b"\x89PNG " + json.dumps(dict(alert.properties)).encode())
+    return folder
+
+
+@given(planted(), policies(), st.sampled_from(Tier))
+@settings(max_examples=25, phases=WITHOUT_SHRINKING)
+def test_nor_in_what_an_export_writes_logs_notes_or_refuses(planted: Planted, policy: Policy, tier: Tier) -> None:
+    rules, log, logger = policy.tiers[tier], Lines(), logging.getLogger("pipeline")
+    with tempfile.TemporaryDirectory() as name:
+        run = run_folder(Path(name), planted.alert)
+        request = ExportRequest(
+            str(run / "store.sqlite"), "tiny", tier, ALL, "somebody", run / "to", policy, "0" * 64, FACTS, evidence=run
+        )
+        logger.addHandler(log)
+        level, logger.level = logger.level, logging.DEBUG
+        try:
+            if not rules.has_evidence:
+                with pytest.raises(SharingRefusedError) as refused:
+                    export_tier(request)
+                assert not (run / "to").exists()
+                log.lines.append(str(refused.value))
+                request = replace(request, evidence=None)
+            export_tier(request)
+        finally:
+            logger.level = level
+            logger.removeHandler(log)
+        files = {str(p.relative_to(run / "to")): p.read_bytes() for p in (run / "to").rglob("*") if p.is_file()}
+        notes = [repr(note) for _, note in noted_exports(str(run / "store.sqlite"))]
+    assert bool([n for n in files if n.endswith(".zip")]) is (rules.has_evidence and planted.is_open)
+    assert leaks(planted, rules, everything({n: d for n, d in files.items() if not n.endswith(".zip")})) == []
+    assert leaks(planted, rules, "\n".join([*log.lines, *(notes if not rules.has_evidence else [])]).encode()) == []
+    assert rules.has_evidence or not [n for n, d in files.items() if b"PNG" in d or n.endswith((".zip", ".png"))]
+
+
 @given(planted(), st.sampled_from([Tier.PARTNER, Tier.PUBLIC]))
 @settings(max_examples=20, phases=WITHOUT_SHRINKING)
 def test_nor_by_the_policy_that_comes_with_overburden(planted: Planted, tier: Tier) -> None:
@@ -220,7 +286,7 @@ def test_nor_by_the_policy_that_comes_with_overburden(planted: Planted, tier: Ti
 @settings(max_examples=10)
 def test_the_search_finds_what_is_told(planted: Planted) -> None:
     """The property above would find a leak: the files of a tier that is told everything, held against a lower tier's rules."""
-    confirmed = replace(planted.alert, properties={**planted.alert.properties, "state": "confirmed"})
+    confirmed = replace(planted.alert, properties={**planted.alert.properties, "state": "confirmed", "likely_cause": "mining"})
     planted = replace(planted, alert=confirmed)
     files, rules = rendered([planted.alert], Tier.RESTRICTED), POLICY.tiers[Tier.PUBLIC]
     vertex = f"coordinate {planted.alert.geometry.exterior.coords[0][0]}"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import shapely
 
 from pipeline import geo
-from pipeline.alerts import AlertState
+from pipeline.alerts import FOR_AGENCIES, AlertState
 from pipeline.delivery.document import SharedFile, headline, xml_text
 from pipeline.provenance import digest
 from pipeline.sharing import SharedAlert, Tier
@@ -52,7 +52,7 @@ def cap_messages(file: SharedFile, sender: str = SENDER) -> dict[str, bytes]:
     messages = {}
     who = xml_text(sender).translate(_FORBIDDEN)
     for record in file.records:
-        before, has_ended = chains.setdefault(record.id, []), record.properties.get("state") in _ENDED
+        before, has_ended = chains.setdefault(record.id, []), _has_ended(record)
         if has_ended and not before:
             continue
         messages[message_name(record)] = _message(record, before, file, who)
@@ -60,10 +60,16 @@ def cap_messages(file: SharedFile, sender: str = SENDER) -> dict[str, bytes]:
     return messages
 
 
+def _has_ended(record: SharedAlert) -> bool:
+    """Whether nothing is left to look at: closed, withdrawn, or not mining after all, as far as the tier is told."""
+    cause = record.properties.get("likely_cause")
+    return record.properties.get("state") in _ENDED or (cause is not None and cause not in FOR_AGENCIES)
+
+
 def _message(record: SharedAlert, before: list[SharedAlert], file: SharedFile, sender: str) -> bytes:
     """One message."""
     root = ET.Element("alert", {"xmlns": NAMESPACE})
-    is_ended = record.properties.get("state") in _ENDED
+    is_ended = _has_ended(record)
     is_simulated = record.properties["is_simulated"] == "yes"
     _add(root, "identifier", message_name(record))
     _add(root, "sender", sender)
@@ -117,7 +123,7 @@ def _info(root: ET.Element, record: SharedAlert, file: SharedFile) -> None:
     _add(info, "language", "en")
     _add(info, "category", "Env")
     _add(info, "event", "Change of the ground seen by satellite")
-    _add(info, "responseType", "None" if told.get("state") in _ENDED else "Assess")
+    _add(info, "responseType", "None" if _has_ended(record) else "Assess")
     _add(info, "urgency", "Unknown")
     _add(info, "severity", "Unknown")
     _add(info, "certainty", _certainty(told))

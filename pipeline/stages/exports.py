@@ -21,6 +21,8 @@ from pipeline.sharing import HeldBack, Policy, SharedAlert, SharingFacts, Tier, 
 from pipeline.stages.sites import alert_of
 
 logger = logging.getLogger(__name__)
+UNNAMED = "area-not-named"
+"""What stands for the area in the files of a tier that is not told it."""
 _PLAIN = re.compile(r"[^A-Za-z0-9_.-]+")
 _BUNDLE = re.compile(r"evidence/[A-Za-z0-9_-][A-Za-z0-9_.-]*\.zip")
 
@@ -118,18 +120,24 @@ def _told(book: History, request: ExportRequest) -> tuple[Told, Mapping[str, int
     sharing = shared(standing, request.tier, request.policy, facts)
     late = len(now - {_site(a) for a in past})
     held_back = {**{str(why): n for why, n in sharing.held_back.items()}, **({str(HeldBack.DELAY): late} if late else {})}
+    form = _form(book, request, as_of)
     known = {_site(a) for a in past if is_for_agencies(a)}
+    others = _others(past) if Format.GPKG in request.formats else []
+    revisions = [a for a in past if _site(a) in known] if Format.CAP in request.formats else []
+    files = [sharing, *(shared(some, request.tier, request.policy, facts) for some in (others, revisions))]
+    return Told(*(replace(form, records=made.records) for made in files)), held_back
+
+
+def _form(book: History, request: ExportRequest, as_of: date) -> SharedFile:
+    """A file without records; what it says of itself, too, is only what the tier is told."""
+    rules, aoi_id = request.policy.tiers[request.tier], request.aoi_id
     manifest = {
-        "software": f"overburden {__version__}", "model_id": book.made_with(aoi_id).model_id,
-        "is_simulated": book.is_simulated(aoi_id), "policy_sha256": request.policy_sha256, "place": str(rules.place),
+        "software": f"overburden {__version__}", "is_simulated": book.is_simulated(aoi_id),
+        "policy_sha256": request.policy_sha256, "place": str(rules.place),
+        **({"model_id": book.made_with(aoi_id).model_id} if "model_id" in rules.told else {}),
     }  # fmt: skip
-
-    def file(records: Sequence[SharedAlert]) -> SharedFile:
-        return SharedFile(aoi_id, as_of, request.tier, fields_of(request.policy, request.tier), records, manifest)
-
-    others = shared(_others(past), request.tier, request.policy, facts)
-    revisions = shared([a for a in past if _site(a) in known], request.tier, request.policy, facts)
-    return Told(file(sharing.records), file(others.records), file(revisions.records)), held_back
+    named = aoi_id if "aoi_id" in rules.told else UNNAMED
+    return SharedFile(named, as_of, request.tier, fields_of(request.policy, request.tier), (), manifest)
 
 
 def _site(alert: Alert) -> str:
