@@ -248,6 +248,8 @@ def test_files_without_alerts_open_too(tmp_path):
     files = rendered([], Tier.PARTNER)
     assert len(read(of_kind(files, ".gpkg"), ".gpkg", tmp_path, layer="alerts")) == 0
     assert len(gpd.read_parquet(BytesIO(of_kind(files, ".parquet")))) == 0
+    (tmp_path / "none.kml").write_bytes(of_kind(files, ".kml"))
+    assert [row[0] for row in pyogrio.list_layers(tmp_path / "none.kml")] == ["alerts"]
     assert json.loads(of_kind(files, ".geojson"))["features"] == []
     assert not [name for name in files if name.endswith(".xml")]
     assert "bbox" not in json.loads(of_kind(files, ".json"))

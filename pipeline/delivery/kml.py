@@ -33,9 +33,10 @@ def kml(file: SharedFile) -> bytes:
     schema = ET.SubElement(document, "Schema", {"name": _SCHEMA, "id": _SCHEMA})
     for known in file.fields:
         ET.SubElement(schema, "SimpleField", {"type": _TYPES.get(known.type, "string"), "name": known.name})
-    shapes = iter(outlines(file))
+    folder, shapes = ET.SubElement(document, "Folder"), iter(outlines(file))
+    _add(folder, "name", "alerts")
     for record in file.records:
-        _placemark(document, record, file, None if record.geometry is None else next(shapes))
+        _placemark(folder, record, file, None if record.geometry is None else next(shapes))
     return ET.tostring(root, encoding="UTF-8", xml_declaration=True)
 
 
@@ -61,9 +62,9 @@ def _style(document: ET.Element, name: str, colour: Colour) -> None:
     _add(ET.SubElement(style, "PolyStyle"), "color", f"66{blue:02x}{green:02x}{red:02x}")
 
 
-def _placemark(document: ET.Element, record: SharedAlert, file: SharedFile, shape: BaseGeometry | None) -> None:
+def _placemark(folder: ET.Element, record: SharedAlert, file: SharedFile, shape: BaseGeometry | None) -> None:
     """One alert."""
-    mark = ET.SubElement(document, "Placemark", {"id": f"alert-{_plain(record.id)}"})
+    mark = ET.SubElement(folder, "Placemark", {"id": f"alert-{_plain(record.id)}"})
     _add(mark, "name", headline(record, file.aoi_id))
     status = record.properties.get("tenure_status")
     _add(mark, "styleUrl", f"#tenure-{status if status in STATUS_COLOURS else 'other'}")
