@@ -178,6 +178,18 @@ class AlertUnknownError(InputError):
     """An alert, site or area is asked for that the store does not hold, or by letters that more than one begins with."""
 
 
+class ReviewRefusedError(InputError):
+    """A verdict cannot be taken: its reason, reviewer, note or revision is not what one may be."""
+
+
+class ReportsUnreadableError(InputError):
+    """A file of community reports cannot be read as what it is said to be; none of it is taken."""
+
+
+class ReportUnknownError(InputError):
+    """A community report is asked for that the store does not hold, or by letters that more than one begins with."""
+
+
 class StoreBusyError(InputError):
     """Another run holds the store's lock for this area of interest."""
 

@@ -13,6 +13,7 @@ from pipeline.delivery import feature_collection
 from pipeline.errors import AlertUnknownError
 from pipeline.io.events import Event
 from pipeline.io.history import History, Night, Telling
+from pipeline.stages.reviews import with_verdicts
 from pipeline.stages.sites import alert_of
 
 _LISTS = ("strings", "objects")
@@ -39,7 +40,9 @@ def said_on(book: History, aoi_id: str, on: date | None, told_by: date | None) -
     telling = book.telling(aoi_id, told_by)
     if telling is None:
         return None
-    said = [Said(aoi_id, event, alert_of(event)) for event in book.standing(aoi_id, telling, on)]
+    events = book.standing(aoi_id, telling, on)
+    alerts = with_verdicts(events, book.reviews(told_by), on=on)
+    said = [Said(aoi_id, event, alert) for event, alert in zip(events, alerts, strict=True)]
     return sorted(said, key=lambda s: (-float(str(s.value("priority"))), str(s.value("site_id"))))
 
 
