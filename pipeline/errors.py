@@ -186,6 +186,14 @@ class ReportsUnreadableError(InputError):
     """A file of community reports cannot be read as what it is said to be; none of it is taken."""
 
 
+class ReportRefusedError(InputError):
+    """One community report cannot be taken, or what is said of it; it is counted with its reason, others are taken."""
+
+    def __init__(self, code: str, words: str) -> None:
+        super().__init__(f"{code}: {words}")
+        self.code = code
+
+
 class ReportUnknownError(InputError):
     """A community report is asked for that the store does not hold, or by letters that more than one begins with."""
 
