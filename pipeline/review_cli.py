@@ -92,11 +92,12 @@ def list_reviews(
 ) -> None:
     """List the reviewed alerts with who said what; a verdict that awaits a second one is held back. Restricted."""
     from pipeline.io.outputs import csv_text, print_columns, write_whole
-    from pipeline.stages.reviews import standings
+    from pipeline.stages.reviews import standings, untold
 
     head = ("site_id", "aoi_id", "stands", "revision", "verdict", "reason", "reviewer", "given_at")
     full: list[list[object]] = []
-    found = standings(_desk(store), aoi)
+    desk = _desk(store)
+    found = standings(desk, aoi)
     for event, stands, given in found:
         full += [[event.alert_id, *_review_row(event, stands, said), said.note] for said in given]
         if not given:
@@ -104,6 +105,8 @@ def list_reviews(
     print(RESTRICTED, file=sys.stderr)
     print_columns([head, *([str(row[1])[:8], *map(str, row[2:-1])] for row in full)], print)
     print(f"{len(found)} reviewed alerts", file=sys.stderr)
+    if gone := untold(desk, aoi):
+        print(f"{gone} more were reviewed and are not in the present telling; see `overburden alerts history`", file=sys.stderr)
     if csv is not None:
         write_whole(csv, csv_text(("alert_id", *head, "note"), full), mode=0o600)
 

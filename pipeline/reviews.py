@@ -185,6 +185,10 @@ def person(name: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
+_JOINERS = {0x200C: "", 0x200D: ""}
+"""Characters of Persian and Indic names that nothing prints by themselves."""
+
+
 def check_person(name: str) -> str:
     """Return a name in NFC without spaces around it.
 
@@ -194,7 +198,7 @@ def check_person(name: str) -> str:
         It is empty, too long, or has characters that cannot be printed.
     """
     text = unicodedata.normalize("NFC", name).strip()
-    if not text or len(text) > LONGEST_NAME or not text.isprintable():
+    if not text or len(text) > LONGEST_NAME or not text.translate(_JOINERS).isprintable():
         raise ReviewRefusedError(
             f"--by: found {text[:40]!r}, expected the name of a person in 1 to {LONGEST_NAME} printable characters"
         )

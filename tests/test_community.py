@@ -576,6 +576,14 @@ def test_what_is_called_a_photo_and_is_none_is_refused(tmp_path: Path, content: 
         look_at(tmp_path / "p.jpg", shapely.Point(LON, LAT), 500.0)
 
 
+def test_a_photo_whose_metadata_is_broken_has_no_position(tmp_path: Path) -> None:
+    path = photo(tmp_path / "p.jpg", LON + 5, LAT)
+    content = path.read_bytes()
+    at = content.index(b"PhoneMaker") - 150
+    path.write_bytes(content[:at].replace(b"MM\0*\0\0\0\x08", b"MM\0*\xff\0\0\x08") + content[at:])
+    assert len(look_at(path, shapely.Point(LON, LAT), 500.0)) == 64
+
+
 def test_a_picture_that_unpacks_without_bound_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = photo(tmp_path / "p.jpg", None, None)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)

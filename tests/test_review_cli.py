@@ -133,6 +133,9 @@ def test_growth_makes_a_verdict_outdated_and_the_day_before_keeps_it(review, ove
     assert verdict_of(overburden, address) == "outdated: rejected (oxbow, revision 1)"
     review(address, "accept", "aaaaaa", "--reason", "mine_seen", "--by", NAME)
     assert verdict_of(overburden, address) == "accepted (mine_seen, revision 2)"
+    told = overburden("alerts", "history", "aaaaaa", "--store", address).stdout
+    assert told.index("rejected (oxbow, revision 1)") < told.index("accepted (mine_seen, revision 2)")
+    assert NAME not in told
     shown = overburden("alerts", "show", "aaaaaa", "--store", address, "--on", DAYS[1]).stdout
     assert "rejected (oxbow, revision 1)" in shown
 
@@ -144,6 +147,10 @@ def test_a_history_that_is_told_again_alike_keeps_its_verdicts(review, overburde
     area = store.area_state("tiny", "digest", "model/1")
     store.swap_sites("tiny", DAYS[0], [], [payload("a", clear_observations=8), payload("b", area_ha=9.0)], area=area)
     assert verdict_of(overburden, address) == "rejected (oxbow, revision 1)"
+    review(address, "reject", "bbbbbb", "--reason", "oxbow", "--by", NAME)
+    store.start_epoch("tiny")
+    store.swap_sites("tiny", DAYS[0], [], [payload("a")], area=store.area_state("tiny", "digest", "model/1"))
+    assert "1 more were reviewed and are not in the present telling" in review(address, "list").stderr
 
 
 # --- a second, blind review ------------------------------------------------------------------------------------------
@@ -154,7 +161,7 @@ def test_a_second_review_is_blind(review, overburden, blind) -> None:  # noqa: F
     assert "awaiting_second (revision 1)" in done.stdout
     shown = [
         review(blind, "next", "--by", "Bea"), review(blind, "list"), overburden("alerts", "show", "aaaaaa", "--store", blind),
-        overburden("alerts", "list", "--store", blind),
+        overburden("alerts", "list", "--store", blind), overburden("alerts", "history", "aaaaaa", "--store", blind),
     ]  # fmt: skip
     for text in (done.stdout + done.stderr for done in shown):
         for secret in ("river_bar", "rejected (", NAME, NOTE):

@@ -83,6 +83,7 @@ def test_a_name_that_is_none_is_refused(name: str) -> None:
 
 def test_a_name_is_kept_in_one_form_of_unicode() -> None:
     assert check_person(" Joa\u0303o ") == "Jo\u00e3o"
+    assert check_person("\u0639\u0644\u06cc\u200c\u0631\u0636\u0627")
 
 
 def test_a_note_without_end_is_refused() -> None:

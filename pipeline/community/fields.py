@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 from pipeline.community.places import accuracy_of, from_fields, from_geometry
 from pipeline.community.records import Consent, Photo, RefusalCode, Report, Scope, Sensitivity, Source
@@ -66,16 +67,23 @@ class _Fields:
 
     values: Mapping[str, object]
     used: set[str] = field(default_factory=set)
+    keys: dict[str, list[str]] = field(init=False)
+    """Columns by folded name, in the order of the file."""
+
+    def __post_init__(self) -> None:
+        self.keys = {}
+        for key, value in self.values.items():
+            if not is_blank(value):
+                self.keys.setdefault(fold(key), []).append(key)
 
     def take(self, *names: str, keep: bool = False) -> object:
         """The value of the first name that has one."""
-        for name in names:
-            for key, value in self.values.items():
-                if fold(key) == fold(name) and not is_blank(value) and key not in self.used:
-                    if not keep:
-                        self.used.add(key)
-                    return value
-        return None
+        key = next((key for name in names for key in self.keys.get(name, ()) if key not in self.used), None)
+        if key is None:
+            return None
+        if not keep:
+            self.used.add(key)
+        return self.values[key]
 
     def left(self) -> dict[str, str]:
         """What nobody took, as texts by column."""
@@ -85,6 +93,7 @@ class _Fields:
         }  # fmt: skip
 
 
+@lru_cache(maxsize=4096)
 def fold(name: str) -> str:
     """Return a column's name as it is compared: its last part, without accents, underscores before it, and case.
 
@@ -187,10 +196,10 @@ def _name(fields: _Fields, what: str, notes: list[str], most: int = LONGEST_NAME
 def _kobo_pairs(fields: _Fields) -> list[tuple[object, object]]:
     """Latitude and longitude of each question for a place."""
     pairs = []
-    for key, value in fields.values.items():
-        if fold(key).endswith("_latitude") and not is_blank(value):
-            other = next((k for k in fields.values if fold(k) == fold(key)[: -len("latitude")] + "longitude"), None)
-            pairs.append((value, fields.values.get(other) if other else None))
+    for name in fields.keys:
+        if name.endswith("_latitude"):
+            lat, lon = (fields.take(n, keep=True) for n in (name, f"{name.removesuffix('latitude')}longitude"))
+            pairs.append((lat, lon))
     return pairs
 
 

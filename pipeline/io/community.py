@@ -56,7 +56,11 @@ class CommunityBook:
         with self._engine.begin() as connection:
             journal.begin(connection)
             erased = {str(e.payload.get("id")): e.noted_at for e in journal.entries(connection, EntryKind.REPORT_ERASED)}
-            return [_take(connection, report, erased) for report in reports]
+            became = [_take(connection, report, erased) for report in reports]
+            taken = [list(b) for b in became if isinstance(b, tuple)]
+            if taken:
+                journal.note(connection, "", EntryKind.REPORT, {"taken": taken})
+            return [True if isinstance(b, tuple) else b for b in became]
 
     def held(self) -> list[Held]:
         """Return all reports in order of day and id.
@@ -136,21 +140,22 @@ class CommunityBook:
         return linked({h.id: h.report for h in held}, self.sites())
 
 
-def _take(connection: sa.Connection, report: Report, erased: Mapping[str, datetime]) -> bool | ReportRefusedError:
-    """Take one report in."""
+_Became = tuple[str, str] | bool | ReportRefusedError
+"""Id and digest of a report that is new, False for one that is known, or why it is refused."""
+
+
+def _take(connection: sa.Connection, report: Report, erased: Mapping[str, datetime]) -> "_Became":
+    """Take one report in, unless it is there or cannot be taken."""
     id_, record, c = report_id_of(report), report.record(), t.community_reports.c
     if id_ in erased:
         words = f"it was erased on {erased[id_].date()} and is not taken again; leave it out"
         return ReportRefusedError(RefusalCode.ERASED, words)
     found = connection.execute(sa.select(c.record, c.taken_at).where(c.id == id_)).first()
     if found is None:
-        row = {
-            "id": id_, "digest": digest(record), "taken_at": journal.now().isoformat(timespec="seconds"),
-            "record": canonical_json(record),
-        }  # fmt: skip
+        told, noted = digest(record), journal.now().isoformat(timespec="seconds")
+        row = {"id": id_, "digest": told, "taken_at": noted, "record": canonical_json(record)}
         connection.execute(t.community_reports.insert().values(**row))
-        journal.note(connection, "", EntryKind.REPORT, {"id": id_, "digest": row["digest"]})
-        return True
+        return id_, told
     if report.content_digest() == report_from(json.loads(found[0])).content_digest():
         return False
     return ReportRefusedError(

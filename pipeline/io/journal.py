@@ -42,7 +42,7 @@ class EntryKind(StrEnum):
     REVIEW_WITHDRAWN = "review_withdrawn"
     """Somebody took their verdicts on a revision back."""
     REPORT = "report"
-    """A community report was taken in: its id and digest, not what it says."""
+    """Community reports were taken in: their ids and digests, not what they say."""
     REPORT_CONSENT = "report_consent"
     """Somebody noted how far a community report may be shared."""
     REPORT_ERASED = "report_erased"

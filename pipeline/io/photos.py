@@ -5,8 +5,10 @@ Where a photo was taken is compared and forgotten: no function here gives it awa
 
 import io
 import math
+import struct
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,8 +80,7 @@ def keep_stripped(path: Path, folder: Path, sha256: str) -> Path | None:
     if path.suffix.lower() not in SUFFIXES:
         return None
     out = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
+    with _guarded():
         try:
             with Image.open(path, formats=FORMATS) as image:
                 upright = ImageOps.exif_transpose(image).convert("RGB")
@@ -92,9 +93,20 @@ def keep_stripped(path: Path, folder: Path, sha256: str) -> Path | None:
     return kept
 
 
-_PICTURE_ERRORS = (OSError, ValueError, SyntaxError, TypeError, ZeroDivisionError, Image.DecompressionBombError,
-                   Image.DecompressionBombWarning)  # fmt: skip
+_PICTURE_ERRORS = (
+    OSError, ValueError, SyntaxError, TypeError, LookupError, EOFError, ArithmeticError, AttributeError, struct.error,
+    Image.DecompressionBombError, Image.DecompressionBombWarning,
+)  # fmt: skip
 """What Pillow raises on a file that is no picture, is cut, or unpacks without bound."""
+
+
+@contextmanager
+def _guarded() -> Iterator[None]:
+    """Refuse a picture that unpacks without bound, and pass over what Pillow says of broken metadata, which is not used."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
 
 
 def _unreadable(path: Path, words: str) -> ReportRefusedError:
@@ -106,8 +118,7 @@ def _unreadable(path: Path, words: str) -> ReportRefusedError:
 
 def _metres_away(path: Path, place: BaseGeometry) -> float | None:
     """How far from a place a picture says that it was taken; None where it says nothing that can be read."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
+    with _guarded():
         try:
             with Image.open(path, formats=FORMATS) as image:
                 stated = dict(image.getexif().get_ifd(ExifTags.IFD.GPSInfo))

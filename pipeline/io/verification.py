@@ -24,7 +24,7 @@ _MEMBERS: dict[str, set[str]] = {
     EntryKind.ADOPTED: {"put", "gone"},
     EntryKind.OBSERVATIONS: {"put", "gone"},
     EntryKind.EPOCH: set(),
-    EntryKind.REPORT: {"id", "digest"},
+    EntryKind.REPORT: {"taken"},
     EntryKind.REPORT_ERASED: {"id"},
 }
 """What the payload of an entry has at least."""
@@ -170,7 +170,7 @@ def _report_faults(connection: sa.Connection) -> Iterator[str]:
     told: dict[str, str] = {}
     for _, noted in _entries(connection, EntryKind.REPORT, EntryKind.REPORT_ERASED):
         if noted["kind"] == EntryKind.REPORT:
-            told[str(noted["id"])] = str(noted["digest"])
+            told.update((str(id_), str(value)) for id_, value in noted["taken"])
         else:
             told.pop(str(noted["id"]), None)
     c = t.community_reports.c

@@ -45,6 +45,15 @@ def with_verdicts(
     return alerts
 
 
+def verdict_words(event: Event, book: ReviewBook) -> list[str]:
+    """Return what people said of this very revision, in words; empty where nobody did."""
+    found = r.standing(
+        book.of(event.alert_id), r.statement_of(event.payload) if book.of(event.alert_id) else "",
+        needs_second=event.aoi_id in book.second_in,
+    )  # fmt: skip
+    return [f"review_verdict: {found.words}"] if found is not None and not found.is_outdated else []
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """One store as reviewers see it."""
@@ -190,6 +199,13 @@ def standings(desk: Desk, aoi_id: str | None) -> list[tuple[Event, r.Standing, l
             shown += [] if is_held else given
         found.append((event, stands, shown))
     return found
+
+
+def untold(desk: Desk, aoi_id: str | None) -> int:
+    """Return the number of reviewed alerts of which the present telling has nothing: a late scene told it otherwise."""
+    told = {event.alert_id for event in desk.told(aoi_id)}
+    reviewed = desk.book().by_alert.items()
+    return sum(alert_id not in told for alert_id, some in reviewed if aoi_id is None or some[0].aoi_id == aoi_id)
 
 
 # --- training data -------------------------------------------------------------------------------------------------------
