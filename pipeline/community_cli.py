@@ -67,6 +67,7 @@ def import_file(
     found = import_reports(_book(store), file, how, _photos(photos, keep_photos))
     refused = [t for t in found if t.refused is not None]
     new = sum(t.is_new for t in found)
+    print(RESTRICTED, file=sys.stderr)
     print(f"{file}: {len(found)} reports: {new} taken, {len(found) - new - len(refused)} known already, {len(refused)} refused")
     for line in _import_lines(found, None if everything else MOST_TOLD):
         print(line)

@@ -201,6 +201,32 @@ def test_whatever_a_row_states_it_is_taken_or_refused_by_name(values: dict[str, 
         assert report_from(json.loads(json.dumps(report.record()))).content_digest() == report.content_digest()
 
 
+JSON_VALUES = st.recursive(
+    st.one_of(st.none(), st.integers(), st.floats(), st.text(max_size=3), st.just(10**400)),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.sampled_from(["type", "coordinates"]), inner)),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=200)
+@given(st.sampled_from(["Point", "Polygon", "MultiPolygon", "GeometryCollection", None]), JSON_VALUES)
+def test_whatever_a_geometry_is_it_is_taken_or_refused_by_name(kind: str | None, coordinates: object) -> None:
+    try:
+        place = read(geometry={"type": kind, "coordinates": coordinates}).place
+    except ReportRefusedError as refused:
+        RefusalCode(refused.code)
+    else:
+        assert place.geom_type in {"Point", "Polygon", "MultiPolygon"}
+        assert not place.is_empty
+
+
+def test_lists_within_lists_without_end_are_one_refused_row(reports, tmp_path) -> None:
+    deep = '{"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": %s}}' % ("[" * 900 + "]" * 900)
+    (tmp_path / "deep.geojson").write_text(f'{{"type": "FeatureCollection", "features": [{deep}]}}', encoding="utf-8")
+    done = reports("import", tmp_path / "deep.geojson", "--source", "geojson")
+    assert "1 refused" in done.stdout or "ReportsUnreadableError" in done.stderr
+
+
 # --- links -------------------------------------------------------------------------------------------------------------
 
 
@@ -220,6 +246,11 @@ def test_sites_are_linked_within_the_accuracy_and_at_least_500_m(accuracy: str, 
     links = linked({"r": read(without(accuracy=accuracy))}, sites(499, 800, 2500, 9000))
     assert [k.site_id for k in links] == found
     assert {k.candidates for k in links} == {len(found)}
+
+
+def test_sites_beyond_the_antimeridian_are_linked() -> None:
+    report = read(without(latitude=-17.0, longitude=179.9995))
+    assert [k.site_id for k in linked({"r": report}, {"s": shapely.Point(-179.9995, -17.0)})] == ["s"]
 
 
 @given(st.floats(-85, 85), st.floats(-179, 179), st.floats(0, 700), st.floats(0, 6.28))

@@ -46,7 +46,7 @@ def linked(reports: Mapping[str, Report], sites: Mapping[str, BaseGeometry]) -> 
     near = []
     for report_id in sorted(reports):
         report = reports[report_id]
-        for k in tree.query(_box(report.place, reach_m(report))):
+        for k in sorted({int(k) for box in _boxes(report.place, reach_m(report)) for k in tree.query(box)}):
             metres = geo.distance_m(report.place, sites[names[k]])
             if metres <= reach_m(report):
                 near.append((report_id, round(metres, 1), names[k]))
@@ -54,12 +54,14 @@ def linked(reports: Mapping[str, Report], sites: Mapping[str, BaseGeometry]) -> 
     return [Link(report_id, site_id, metres, counts[report_id]) for report_id, metres, site_id in sorted(near)]
 
 
-def _box(place: BaseGeometry, metres: float) -> BaseGeometry:
-    """A box in degrees that holds everything within so many metres."""
+def _boxes(place: BaseGeometry, metres: float) -> list[BaseGeometry]:
+    """Boxes in degrees that hold everything within so many metres, also beyond the antimeridian."""
     west, south, east, north = place.bounds
     up = metres / _METRES_PER_DEGREE
     sideways = up / max(math.cos(math.radians(min(max(abs(south), abs(north)) + up, 89.0))), 0.01)
-    return shapely.box(west - sideways, south - up, east + sideways, north + up)
+    return [
+        shapely.box(west - sideways + turn, south - up, east + sideways + turn, north + up) for turn in (-360.0, 0.0, 360.0)
+    ]
 
 
 def widest_by_site(links: list[Link], scopes: Mapping[str, Scope]) -> dict[str, Scope]:

@@ -29,14 +29,12 @@ def number(value: object) -> float | None:
     """
     if isinstance(value, bool):
         return None
-    if isinstance(value, int | float):
-        return float(value) if math.isfinite(value) else None
-    if not isinstance(value, str):
+    if not isinstance(value, int | float | str):
         return None
-    text = value.replace(",", ".") if _DECIMAL_COMMA.match(value) else value
+    is_comma = isinstance(value, str) and _DECIMAL_COMMA.match(value)
     try:
-        found = float(text)
-    except ValueError:
+        found = float(str(value).replace(",", ".") if is_comma else value)
+    except (ValueError, OverflowError):
         return None
     return found if math.isfinite(found) else None
 

@@ -165,11 +165,11 @@ def _take(connection: sa.Connection, report: Report, erased: Mapping[str, dateti
     )
 
 
-def sites_from_community(store: Store) -> Mapping[str, Scope]:
+def sites_from_community(store: Store | sa.Engine) -> Mapping[str, Scope]:
     """Return, for each site that community reports may be about, the widest scope to which all of these may be shared.
 
     A site that is not in it has no report near by. What has one is `restricted` unless consent says more.
     """
-    book = CommunityBook(store.engine)
+    book = CommunityBook(store.engine if isinstance(store, Store) else store)
     held = book.held()
     return widest_by_site(book.links(held), {h.id: h.scope for h in held}) if held else {}

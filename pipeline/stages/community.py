@@ -68,6 +68,8 @@ def _read(row: Row, how: Reading, photos: Photos | None) -> tuple[Taken, Report 
         report, notes = _with_photos(report, photos)
     except ReportRefusedError as error:
         return Taken(row.where, source_id, error), None
+    except RecursionError:
+        return Taken(row.where, "", ReportRefusedError(RefusalCode.ROW_MALFORMED, "found lists within lists without end")), None
     return Taken(row.where, source_id, notes=(*report.notes, *notes)), report
 
 
