@@ -14,6 +14,7 @@ from pipeline.community.linking import Link
 from pipeline.errors import ReportRefusedError, ReportUnknownError, StoreDamagedError
 from pipeline.io import journal
 from pipeline.io import tables as t
+from pipeline.io.database import transaction
 from pipeline.io.history import LEAST_LETTERS, MOST_CANDIDATES, History
 from pipeline.io.journal import EntryKind
 from pipeline.io.store import Store
@@ -53,7 +54,7 @@ class CommunityBook:
         One that is held and says the same is held once. Another one by its id that says something else is refused, and so is
         one that was erased.
         """
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             journal.begin(connection)
             erased = {str(e.payload.get("id")): e.noted_at for e in journal.entries(connection, EntryKind.REPORT_ERASED)}
             became = [_take(connection, report, erased) for report in reports]
@@ -70,7 +71,7 @@ class CommunityBook:
         StoreDamagedError
             A record is none.
         """
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             rows = connection.execute(sa.select(t.community_reports)).mappings().all()
             noted = journal.entries(connection, EntryKind.REPORT_CONSENT)
         decisions: dict[str, list[Decision]] = {}
@@ -114,13 +115,13 @@ class CommunityBook:
     def decide(self, id_: str, scope: Scope, by: str, note: str) -> None:
         """Note how far a report may be shared, by the word of a person."""
         payload = {"id": id_, "scope": str(scope), "by": by, "note": note}
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             journal.begin(connection)
             journal.note(connection, "", EntryKind.REPORT_CONSENT, payload)
 
     def erase(self, id_: str, by: str) -> None:
         """Erase what a report says; the journal keeps that it was there and who erased it."""
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             journal.begin(connection)
             connection.execute(t.community_reports.delete().where(t.community_reports.c.id == id_))
             journal.note(connection, "", EntryKind.REPORT_ERASED, {"id": id_, "by": by})

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from pipeline.errors import StoreDamagedError
 from pipeline.io import journal
+from pipeline.io.database import transaction
 from pipeline.io.journal import EntryKind
 from pipeline.reviews import Entry, Review, Verdict, Withdrawal
 
@@ -39,7 +40,7 @@ class ReviewLog:
     def add(self, said: Entry) -> int:
         """Add a verdict or a withdrawal; returns the number of its entry in the journal."""
         kind = EntryKind.REVIEW if isinstance(said, Review) else EntryKind.REVIEW_WITHDRAWN
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             journal.begin(connection)
             return journal.note(connection, said.aoi_id, kind, said.payload()).seq
 
@@ -56,7 +57,7 @@ def read_reviews(engine: sa.Engine, told_by: date | None = None) -> ReviewBook:
     StoreDamagedError
         An entry lacks what an entry has.
     """
-    with engine.begin() as connection:
+    with transaction(engine) as connection:
         found = journal.entries(connection, EntryKind.REVIEW, EntryKind.REVIEW_WITHDRAWN, EntryKind.NIGHT)
     by_alert: dict[str, list[Entry]] = {}
     asks: dict[str, bool] = {}

@@ -18,6 +18,7 @@ from pipeline.io.store import Store
 from pipeline.ledger import LedgerRow
 from pipeline.scenes import Acquisition
 from pipeline.stages.bundles import write_bundles
+from pipeline.stages.reports import write_summaries
 from pipeline.stages.reviews import with_verdicts
 from pipeline.stages.sites import alert_of
 from pipeline.stages.views import write_map
@@ -85,6 +86,8 @@ def publish(work: Publication) -> Published:
     _write(work, "disturbances.geojson", published.disturbances)
     _write(work, f"nights/{work.as_of.isoformat()}.geojson", published.changed, previous_as_of=_text(work.previous_as_of))
     write_whole(work.out / "report.md", _report(work, published))
+    if work.has_pictures:
+        write_summaries(work, published)
     _write(work, "alerts.geojson", published.alerts)
     return published
 
