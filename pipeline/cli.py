@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from pipeline import __version__, alerts_cli, cadastre_cli, evidence_cli, export_cli, ledger_cli
+from pipeline import __version__, alerts_cli, cadastre_cli, community_cli, evidence_cli, export_cli, ledger_cli, review_cli
 from pipeline.errors import InputError, PipelineError
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ app.add_typer(evidence_cli.app, name="evidence")
 app.add_typer(evidence_cli.keys_app, name="keys")
 app.command("export")(export_cli.export)
 app.add_typer(export_cli.app, name="exports")
+app.add_typer(review_cli.app, name="review")
+app.add_typer(community_cli.app, name="reports")
 
 Day = Annotated[Optional[datetime], typer.Option("--as-of", formats=["%Y-%m-%d"], help="The date that the run speaks for.")]  # noqa: UP045 - typer reads it
 Config = Annotated[Path, typer.Option("--config", help="YAML configuration of the run.")]
