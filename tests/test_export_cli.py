@@ -227,3 +227,21 @@ def test_a_file_says_of_itself_no_more_than_its_tier_is_told(export, run):
         assert b"tiny" not in data
         assert b"model/1" not in data
         assert b"test/0.1.0" not in data
+
+
+@pytest.mark.parametrize(("scope", "alerts"), [("restricted", 2), ("agency", 3)])
+def test_a_site_that_a_community_report_may_be_about_waits_for_its_consent(export, overburden, run, scope, alerts):  # noqa: F811
+    place = outline(100.0, 700.0 * SITES.index(OPEN)).centroid
+    report = {
+        "type": "Feature", "geometry": {"type": "Point", "coordinates": [place.x, place.y]},
+        "properties": {"id": "R1", "date": "2024-03-10", "text": "Hay dragas en el río", "consent": "none"},
+    }  # fmt: skip
+    file = run / "reports.geojson"
+    file.write_text(json.dumps({"type": "FeatureCollection", "features": [report]}), encoding="utf-8")
+    assert overburden("reports", "import", file, "--source", "geojson", "--store", run / "store.sqlite").returncode == 0
+    stored = ("--store", run / "store.sqlite")
+    if scope != "restricted":
+        name = overburden("reports", "list", *stored).stdout.splitlines()[1].split()[0]
+        assert overburden("reports", "consent", name, "--by", "A", "--scope", scope, "--note", "asked", *stored).returncode == 0
+    export("agency")
+    assert (ledger(run)[-1].alerts, OPEN in sites(run / "agency")) == (alerts, scope == "agency")

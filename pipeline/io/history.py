@@ -76,6 +76,11 @@ class History:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
+    @property
+    def engine(self) -> sa.Engine:
+        """The database, for those who read other tables of it."""
+        return self._engine
+
     def areas(self) -> list[str]:
         """Return the ids of the areas that the store knows."""
         with transaction(self._engine) as connection:

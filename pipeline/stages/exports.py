@@ -13,6 +13,7 @@ from pipeline import __version__
 from pipeline.alerts import Alert, is_for_agencies, is_open
 from pipeline.delivery import SharedFile, cap_messages, csv_rows, geoparquet, kml, shared_collection, stac_item
 from pipeline.errors import SharingRefusedError
+from pipeline.io.community import sites_from_community
 from pipeline.io.exports import ExportedFile, ExportNote, note_export
 from pipeline.io.geopackages import geopackage
 from pipeline.io.history import History, open_history
@@ -116,7 +117,7 @@ def _told(book: History, request: ExportRequest) -> tuple[Told, Mapping[str, int
     past = [a for a in everything if _day(a) <= as_of]
     standing = _standing(past)
     now = {_site(a) for a in _standing([a for a in everything if _day(a) <= request.facts.on])}
-    facts = _facts(everything, request.facts)
+    facts = _facts(everything, request.facts, _from_community(book, request.tier))
     sharing = shared(standing, request.tier, request.policy, facts)
     late = len(now - {_site(a) for a in past})
     held_back = {**{str(why): n for why, n in sharing.held_back.items()}, **({str(HeldBack.DELAY): late} if late else {})}
@@ -164,11 +165,19 @@ def _others(told: Iterable[Alert]) -> list[Alert]:
             and not (is_open(a) and is_for_agencies(a))]  # fmt: skip
 
 
-def _facts(everything: Sequence[Alert], given: SharingFacts) -> SharingFacts:
-    """The facts with what the store knows: the first outline of each site, and which ever needed consent."""
+def _from_community(book: History, tier: Tier) -> frozenset[str]:
+    """Sites that community reports may be about and whose consent does not reach a tier."""
+    return frozenset(site for site, scope in sites_from_community(book.engine).items() if Tier(str(scope)).rank < tier.rank)
+
+
+def _facts(everything: Sequence[Alert], given: SharingFacts, reported: frozenset[str]) -> SharingFacts:
+    """The facts with what the store knows: reports, the first outline of each site, and which ever needed consent."""
     flagged = {_site(a) for a in everything if a.properties["consent_required"] == "yes"}
     first = {_site(a): a.geometry for a in reversed(everything)}
-    return replace(given, flagged=given.flagged | flagged, first_outlines={**first, **given.first_outlines})
+    return replace(
+        given, reported=given.reported | reported, flagged=given.flagged | flagged,
+        first_outlines={**first, **given.first_outlines},
+    )  # fmt: skip
 
 
 # --- files -----------------------------------------------------------------------------------------------------------
