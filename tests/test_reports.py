@@ -303,7 +303,7 @@ def test_a_site_without_titles_says_so_and_names_its_source():
     assert any("No title of the snapshots touches" in t for t in said)
     assert cells(found, "cadastre.sha256")[0].text == "ab" * 32
     assert "not reviewed" not in said
-    assert any("Nobody has reviewed" in t for t in said)
+    assert any("No review of this revision was on record" in t for t in said)
 
 
 def test_without_a_snapshot_it_is_said_that_none_was_read():
