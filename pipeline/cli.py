@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from pipeline import __version__, alerts_cli, cadastre_cli, evidence_cli, ledger_cli
+from pipeline import __version__, alerts_cli, cadastre_cli, evidence_cli, ledger_cli, outbox_cli
 from pipeline.errors import InputError, PipelineError
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ app.add_typer(ledger_cli.app, name="ledger")
 app.command("coverage")(ledger_cli.coverage)
 app.add_typer(evidence_cli.app, name="evidence")
 app.add_typer(evidence_cli.keys_app, name="keys")
+app.command("deliver")(outbox_cli.deliver)
+app.add_typer(outbox_cli.app, name="outbox")
 
 Day = Annotated[Optional[datetime], typer.Option("--as-of", formats=["%Y-%m-%d"], help="The date that the run speaks for.")]  # noqa: UP045 - typer reads it
 Config = Annotated[Path, typer.Option("--config", help="YAML configuration of the run.")]
