@@ -85,6 +85,7 @@ def _file_system(channel: StorageChannel, subscriber: str, environment: Mapping[
         ) from None
     except ValueError:
         raise ChannelUnavailableError(
-            f"subscription {subscriber}: {_shown(channel.url)} is of no protocol that fsspec knows; expected s3://bucket/folder, say"
+            f"subscription {subscriber}: {_shown(channel.url)} is of no protocol that fsspec knows; expected one such as "
+            "s3://bucket/folder"
         ) from None
     return system, str(root)
