@@ -60,6 +60,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, word: str, headers: dict[str, str], body: bytes) -> None:
         name, _, value = word.partition(" ")
+        if name in {"ok", "drop", "huge", "stall"}:
+            self.server.take(headers, body)
         if name == "stall":
             time.sleep(float(value))
         elif name == "drip":
@@ -73,8 +75,6 @@ class _Handler(BaseHTTPRequestHandler):
             more = {"Location": value} if name.startswith("3") else {"Retry-After": value} if value else {}
             self._send(int(name), b"told to", **more)
             return
-        if name in {"ok", "drop", "huge", "stall"}:
-            self.server.take(headers, body)
         if name == "drop":
             self._send(200, b"half", length=1000)
             self.close_connection = True

@@ -63,7 +63,7 @@ def send_by_mail(channel: EmailChannel, parcel: Parcel, environment: Mapping[str
     except ssl.SSLCertVerificationError as error:
         raise DeliveryFailedError(f"{where}: its certificate is not to be trusted ({error.verify_message})") from None
     except TimeoutError:
-        raise DeliveryFailedError(f"{where}: no answer within {limits.quiet_s:g} s") from None
+        raise DeliveryFailedError(f"{where}: no whole answer in time ({limits.quiet_s:g} s without a byte)") from None
     except (OSError, smtplib.SMTPException) as error:
         raise DeliveryFailedError(f"{where}: {cause_of(error)}") from None
     return _raise_for_refused(where, refused, len(channel.to))

@@ -79,14 +79,15 @@ def tls_context(ca_file: str | None, subscriber: str) -> ssl.SSLContext:
 
 
 @contextmanager
-def cut_after(connection: socket.socket, seconds: float) -> Iterator[None]:
-    """Shut a connection down if the block lasts longer, however its bytes drip.
+def cut_after(connection: socket.socket, seconds: float) -> Iterator[threading.Event]:
+    """Shut a connection down if the block lasts longer, however its bytes drip; the event says whether it was.
 
     The time limit of a socket begins anew with each byte; a receiver that sends one byte a second would hold it for ever.
     """
-    twin = socket.socket(fileno=os.dup(connection.fileno()))
+    twin, is_cut = socket.socket(fileno=os.dup(connection.fileno())), threading.Event()
 
     def cut() -> None:
+        is_cut.set()
         try:
             twin.shutdown(socket.SHUT_RDWR)
         except OSError:
@@ -96,7 +97,7 @@ def cut_after(connection: socket.socket, seconds: float) -> Iterator[None]:
     timer.daemon = True
     timer.start()
     try:
-        yield
+        yield is_cut
     finally:
         timer.cancel()
         timer.join()

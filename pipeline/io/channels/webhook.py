@@ -50,7 +50,9 @@ def post(channel: WebhookChannel, parcel: Parcel, environment: Mapping[str, str]
     except ssl.SSLCertVerificationError as error:
         raise DeliveryFailedError(f"{target.host}: its certificate is not to be trusted ({error.verify_message})") from None
     except TimeoutError:
-        raise DeliveryFailedError(f"{target.host}: no answer within {limits.quiet_s:g} s") from None
+        raise DeliveryFailedError(
+            f"{target.host}: no whole answer in time ({limits.quiet_s:g} s without a byte, {limits.whole_s:g} s in all)"
+        ) from None
     except (OSError, http.client.HTTPException) as error:
         raise DeliveryFailedError(f"{target.host}: {cause_of(error)}") from None
     _raise_for(status, retry_after, target.host)
@@ -73,7 +75,7 @@ def _exchange(
 ) -> tuple[int, str | None]:
     """Status and Retry-After of one POST; a body that breaks off is an error, one that is too long is not read on."""
     raw = _connect(target.addresses, target.port, limits.connect_s)
-    with raw, cut_after(raw, limits.whole_s):
+    with raw, cut_after(raw, limits.whole_s) as is_cut:
         raw.settimeout(limits.quiet_s)
         wrapped = context.wrap_socket(raw, server_hostname=target.host) if context is not None else raw
         with wrapped:
@@ -82,6 +84,8 @@ def _exchange(
             connection.request("POST", target.path, body=body, headers=dict(headers))
             answer = connection.getresponse()
             read = answer.read(limits.answer_bytes)
+            if is_cut.is_set():  # headers that end with the connection would pass for whole ones
+                raise TimeoutError
             promised = answer.length
             if promised and len(read) < limits.answer_bytes:
                 raise http.client.IncompleteRead(read, promised)
