@@ -103,7 +103,8 @@ def show(
             f"  {row.subscriber}: alert {row.alert_id} revision {row.revision} of {row.day}, {row.state}: {'; '.join(row.why)}"
         )
     for r in outbox.receipts(found):
-        print(f"  {r.attempted_at:%Y-%m-%dT%H:%M:%SZ}  {r.channel}  {r.outcome}  {r.answer}  sha256 {r.sha256 or '-'}")
+        tried = f"{r.attempted_at:%Y-%m-%dT%H:%M:%SZ}  {r.subscriber}  {r.channel}  {r.outcome}"
+        print(f"  {tried}  {r.answer}  sha256 {r.sha256 or '-'}")
 
 
 @app.command("retry")

@@ -21,7 +21,7 @@ from pipeline.subscriptions import Subscription
 AOI = "test-area"
 START = datetime(2024, 6, 1, 4, 0, tzinfo=UTC)
 QUICK = Limits(connect_s=1.0, quiet_s=0.3, whole_s=1.0)
-SECRET = "correct horse battery staple"
+SECRET = "correct horse battery staple"  # noqa: S105 - of the tests
 ENVIRONMENT = {"HOOK_SECRET": SECRET, "MAIL_USER": "overburden", "MAIL_PASSWORD": "hunter-two-and-more"}
 
 

@@ -37,15 +37,15 @@ def whys(held: Post) -> list[tuple[str, int, str]]:
 def test_a_person_hears_of_new_alerts_state_changes_reopening_and_real_growth(tmp_path):
     held = post(tmp_path)
     said = [
-        dict(state="provisional"),
-        dict(state="confirmed", area_ha=3.0),
-        dict(area_ha=3.5),
-        dict(area_ha=3.9),
-        dict(area_ha=3.9, tenure_status="lapsed"),
-        dict(area_ha=3.9, state="closed", activity="finished"),
-        dict(area_ha=3.9, reopened_on="2024-05-31"),
-        dict(area_ha=3.9, reopened_on="2024-05-31", likely_cause="burn"),
-        dict(area_ha=9.9, reopened_on="2024-05-31", likely_cause="burn"),
+        {"state": "provisional"},
+        {"state": "confirmed", "area_ha": 3.0},
+        {"area_ha": 3.5},
+        {"area_ha": 3.9},
+        {"area_ha": 3.9, "tenure_status": "lapsed"},
+        {"area_ha": 3.9, "state": "closed", "activity": "finished"},
+        {"area_ha": 3.9, "reopened_on": "2024-05-31"},
+        {"area_ha": 3.9, "reopened_on": "2024-05-31", "likely_cause": "burn"},
+        {"area_ha": 9.9, "reopened_on": "2024-05-31", "likely_cause": "burn"},
     ]
     for revision, (day, facts) in enumerate(zip(DAYS, said, strict=False), start=1):
         held.night(day, alert("a", revision, **facts))
@@ -210,12 +210,14 @@ def test_a_digest_is_one_message_a_night_however_many_alerts(tmp_path):
 
 
 def test_without_digest_each_revision_is_a_message_named_by_its_key(tmp_path):
-    held = post(tmp_path, digest=False)
+    held = post(tmp_path, *(folder_of(tmp_path / name, name, digest=False) for name in ("one", "two")))
     held.night(DAYS[0], alert("a"), alert("b"))
     held.night(DAYS[1], alert("a", 2, state="closed"))
-    held.deliver()
-    names = sorted(p.name for p in (tmp_path / "in").iterdir())
-    assert names == ["alert-a-r1.geojson", "alert-a-r2.geojson", "alert-b-r1.geojson"]
+    assert [s.outcome for s in held.deliver()] == ["delivered"] * 6
+    for folder in ("one", "two"):
+        documents = {p.name: json.loads(p.read_text(encoding="utf-8")) for p in sorted((tmp_path / folder).iterdir())}
+        assert list(documents) == ["alert-a-r1.geojson", "alert-a-r2.geojson", "alert-b-r1.geojson"]
+        assert [(len(d["features"]), d["overburden"]["subscriber"]) for d in documents.values()] == [(1, folder)] * 3
 
 
 def test_a_digest_waits_for_the_end_of_the_night(tmp_path):
@@ -288,7 +290,7 @@ def test_no_tier_is_served_without_a_policy(tmp_path):
     (sent,) = held.deliver()
     assert (sent.outcome, sent.answer.split(":")[0]) == ("stopped", "TierUnavailableError")
     assert not (tmp_path / "in").exists()
-    (sent,) = held.deliver(prepare=lambda alerts, tier: [{"type": "Feature", "geometry": None, "properties": {"tier": tier}}])
+    (sent,) = held.deliver(prepare=lambda _, tier: [{"type": "Feature", "geometry": None, "properties": {"tier": tier}}])
     assert sent.outcome == "delivered"
 
 
@@ -352,9 +354,10 @@ def test_a_file_of_subscriptions_has_modest_defaults(tmp_path):
         ("subscriptions: [{name: 'a b', channel: {kind: folder, path: in}}]", "name"),
         ("subscriptions: [{name: a, channel: {kind: pigeon}}]", "channel"),
         ("subscriptions: [{name: a, channel: {kind: webhook, url: 'https://a.example', secret: s3cr3t}}]", "secret"),
-        ("subscriptions: [{name: a, channel: {kind: webhook, url: 'https://a.example', secret_env: 's3cr3t value'}}]", "secret_env"),
+        ("subscriptions: [{name: a, channel: {kind: webhook, url: 'https://a.b', secret_env: 's3cr3t value'}}]", "secret_env"),
         ("subscriptions: [{name: a, channel: {kind: webhook, secret_env: S}}]", "either url or url_env"),
-        ("subscriptions: [{name: a, channel: {kind: email, host: h, security: none, sender: a@b.c, to: [a@b.c]}}]", "allow_plain_hosts"),
+        ("subscriptions: [{name: a, channel: {kind: email, host: h, security: none, sender: a@b.c, to: [a@b.c]}}]",
+         "allow_plain_hosts"),
         ("subscriptions: [{name: a, channel: {kind: email, host: h, sender: a@b.c, to: ['a@b.c\\n']}}]", "to.0"),
         ("subscriptions: [{name: a, channel: {kind: email, host: h, sender: a@b.c, to: ['A <a@b.c>']}}]", "to.0"),
         (f"subscriptions: [{(FOLDER % '')[16:-1]}, {(FOLDER % '')[16:-1]}]", "twice"),
@@ -394,7 +397,7 @@ def test_deliver_and_outbox_commands(tmp_path):
     assert "alert-a-r1" in listed.output
     assert "0 pending, 1 delivered, 0 dead" in listed.output
     shown = run(app, ["outbox", "show", "alert-a-r1", "--store", store])
-    assert "2024-06-01T04:00:00Z  folder  delivered  written as" in shown.output
+    assert "2024-06-01T04:00:00Z  office  folder  delivered  written as" in shown.output
     assert run(app, ["outbox", "retry", "--store", store]).output == "0 rows are due\n"
     assert run(app, ["outbox", "list", "--store", store, "--state", "lost"]).exit_code == 2
 

@@ -246,11 +246,11 @@ class Outbox:
             connection.execute(t.outbox.update().where(*where).values(message=message, bundled_on=on.isoformat()))
 
     def due(self, at: datetime) -> list[list[Row]]:
-        """Return the rows of each message whose next try has come, first written first."""
-        messages: dict[str, list[Row]] = {}
+        """Return the rows of each message whose next try has come, first written first; a message has one subscriber."""
+        messages: dict[tuple[str, str], list[Row]] = {}
         for row in self.rows(state=RowState.PENDING):
             if row.message is not None and (row.next_attempt_at is None or row.next_attempt_at <= at):
-                messages.setdefault(row.message, []).append(row)
+                messages.setdefault((row.subscriber, row.message), []).append(row)
         return list(messages.values())
 
     def next_due(self) -> datetime | None:

@@ -92,9 +92,9 @@ def _bury_unknown(outbox: Outbox, by_name: Mapping[str, Subscription], at: datet
             outbox.bundle(rows, f"unsent-{rows[0].token}", at.astimezone(UTC).date())
         reason = "there is no such subscription any more"
         LOG.warning("%s: %s; its rows are given up", name, reason)
-        for message in {r.message: r for r in outbox.rows(state=RowState.PENDING, subscriber=name)}.values():
-            receipt = Receipt(str(message.message), name, "none", at, "dead", reason, "", 0)
-            outbox.record(receipt, RowState.DEAD, attempts=message.attempts)
+        for row in {r.message: r for r in outbox.rows(state=RowState.PENDING, subscriber=name)}.values():
+            receipt = Receipt(str(row.message), name, "none", at, "dead", reason, "", 0)
+            outbox.record(receipt, RowState.DEAD, attempts=row.attempts)
 
 
 def _send_due(work: Delivery, outbox: Outbox, by_name: Mapping[str, Subscription], at: datetime) -> Iterator[Sent]:

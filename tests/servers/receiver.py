@@ -56,8 +56,6 @@ class _Handler(BaseHTTPRequestHandler):
         with suppress(OSError):
             self._answer(word, headers, body)
 
-    do_GET = do_POST
-
     def _answer(self, word: str, headers: dict[str, str], body: bytes) -> None:
         name, _, value = word.partition(" ")
         if name in {"ok", "drop", "huge", "stall"}:

@@ -31,8 +31,11 @@ def name_of(parcel: Parcel) -> str:
 def send_to_folder(channel: FolderChannel, parcel: Parcel) -> str:
     """Write a parcel as a file of a folder; see `channels.send`."""
     name = name_of(parcel)
+    folder = Path(channel.path)
     try:
-        write_whole(Path(channel.path) / name, parcel.body)
+        for leftover in folder.glob(f".{name}.*.part"):  # of a try that was killed; there is only one deliverer
+            leftover.unlink(missing_ok=True)
+        write_whole(folder / name, parcel.body)
     except OSError as error:
         raise DeliveryFailedError(f"{channel.path}: {type(error).__name__}: {error.strerror}") from None
     return f"written as {name}"
