@@ -33,15 +33,10 @@ def deliver(
 ) -> None:
     """Send to subscribers what is due: at least once, each message under one idempotency key."""
     from pipeline.config import load_config
-    from pipeline.io.store import open_store
-    from pipeline.io.subscriptions import load_subscriptions
-    from pipeline.stages.deliver import Delivery
     from pipeline.stages.deliver import deliver as send_due
+    from pipeline.stages.deliver import delivery_of
 
-    settings = load_config(config)
-    subscriptions = load_subscriptions(settings.subscriptions)
-    store = open_store(settings.store_address())
-    work = Delivery(store, subscriptions, os.environ, quiet_s=0.0 if once else QUIET_S)
+    work = delivery_of(load_config(config), os.environ, quiet_s=0.0 if once else QUIET_S)
     while True:
         at = now.replace(tzinfo=UTC) if now is not None else datetime.now(UTC)
         code = _tell(send_due(work, at))

@@ -407,3 +407,88 @@ def test_a_store_keeps_its_outbox_when_it_is_opened_again(tmp_path):
     held.night(DAYS[0], alert("a"))
     open_store(tmp_path / "store.sqlite")
     assert held.outbox.counts() == {RowState.PENDING: 1, RowState.DELIVERED: 0, RowState.DEAD: 0}
+
+
+def test_every_field_of_a_subscription_is_in_the_docs():
+    from pipeline.subscriptions import EmailChannel, FolderChannel, StorageChannel, Subscription, WebhookChannel
+
+    text = (Path(__file__).resolve().parents[1] / "docs" / "delivery.md").read_text(encoding="utf-8")
+    models = (Subscription, FolderChannel, StorageChannel, WebhookChannel, EmailChannel)
+    assert [name for model in models for name in model.model_fields if f"{name}:" not in text and name != "url_env"] == []
+
+
+def test_the_example_of_the_docs_loads(tmp_path):
+    text = (Path(__file__).resolve().parents[1] / "docs" / "delivery.md").read_text(encoding="utf-8")
+    example = text.partition("```yaml\n")[2].partition("```")[0]
+    read = load_subscriptions(written(tmp_path, example))
+    assert [s.channel.kind for s in read] == ["folder", "storage", "webhook", "email"]
+
+
+# --- whole runs --------------------------------------------------------------------------------------------------------
+
+
+def walked(world: Path, out: Path) -> list[tuple[str, int, str]]:
+    """Run a world with one subscriber; returns why which revision is told, so far."""
+    from pipeline.config import RunConfig
+    from pipeline.stages import AoiRequest, run_aoi
+
+    out.mkdir(exist_ok=True)
+    text = (
+        "subscriptions: [{name: office, tier: restricted, states: [provisional, confirmed], channel: {kind: folder, path: in}}]"
+    )
+    section = {"aoi": str(world / "aoi.geojson"), "catalog": str(world / "catalog" / "catalog.json")}
+    config = RunConfig.model_validate(
+        {"areas": [section], "out": str(out), "subscriptions": str(written(out, text)),
+         "delivery": {"has_evidence": False, "has_map": False}}
+    )  # fmt: skip
+    run_aoi(AoiRequest(config.areas[0], config, out, str(out / "store.sqlite"), None))
+    return [(r.key.partition("-r")[2], r.revision, "; ".join(r.why)) for r in Post(out, ()).rows()]
+
+
+def test_a_run_queues_what_it_says_and_a_rerun_or_late_scene_no_more(tmp_path, pit_world):
+    import shutil
+
+    late = tmp_path / "late"
+    shutil.copytree(pit_world, late)
+    catalog = late / "catalog" / "catalog.json"
+    whole = catalog.read_text(encoding="utf-8")
+    document = json.loads(whole)
+    del document["links"][24]
+    catalog.write_text(json.dumps(document), encoding="utf-8")
+    told = walked(late, tmp_path / "out")
+    assert told == [("1", 1, "new alert"), ("2", 2, "state: provisional → confirmed")]
+    assert walked(late, tmp_path / "out") == told
+    catalog.write_text(whole, encoding="utf-8")
+    assert walked(late, tmp_path / "out") == told
+    assert open_store(tmp_path / "out" / "store.sqlite").area_state(
+        "tiny", *_made_with(tmp_path / "out" / "store.sqlite")
+    ).epoch == 2  # fmt: skip
+
+
+def _made_with(path: Path) -> tuple[str, str]:
+    import sqlite3
+
+    with sqlite3.connect(path) as connection:
+        return connection.execute("SELECT detection_digest, model_id FROM area_state").fetchone()
+
+
+def test_the_doctor_looks_at_subscriptions(tmp_path, pit_world, monkeypatch):
+    from pipeline.stages.doctor import examine
+
+    channel = "{kind: webhook, url: 'https://a.example', secret_env: OFFICE_SECRET}"
+    config = tmp_path / "run.yaml"
+    config.write_text(
+        f"areas: [{{aoi: {pit_world}/aoi.geojson, catalog: {pit_world}/catalog/catalog.json}}]\nout: out\n"
+        "subscriptions: subscriptions.yaml\n",
+        encoding="utf-8",
+    )
+
+    def said(areas: str) -> str:
+        written(tmp_path, f"subscriptions: [{{name: office, areas: [{areas}], channel: {channel}}}]")
+        (check,) = (c for c in examine(config) if c.subject == "subscriptions")
+        return check.text
+
+    assert "OFFICE_SECRET" in said("tiny")
+    monkeypatch.setenv("OFFICE_SECRET", "x")
+    assert said("tiny") == "1 subscriptions, office by webhook"
+    assert "area tinny is none of this run" in said("tinny")

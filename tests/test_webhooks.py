@@ -57,7 +57,7 @@ TABLE = (
     Behaviour("redirects to loopback", ("302 http://127.0.0.1:9/",), ("dead",), "RedirectRefusedError", 0),
     Behaviour("redirects to a public host", ("308 https://example.org/",), ("dead",), "RedirectRefusedError", 0),
     Behaviour("410", ("410",), ("dead",), "HTTP 410", 0),
-    Behaviour("400, 401, 403, 404, 422", ("401",), ("dead",), "HTTP 401", 0),
+    Behaviour("401, and likewise 400, 403, 404, 422", ("401",), ("dead",), "HTTP 401", 0),
 )  # fmt: skip
 
 
@@ -86,6 +86,16 @@ def test_the_table_in_the_docs_is_this_one() -> None:
     text = DOCS.read_text(encoding="utf-8")
     rows = "\n".join(b.row for b in TABLE)
     assert f"| a receiver that | receipt of the first try | outcomes | taken |\n|---|---|---|---|\n{rows}\n" in text
+
+
+@pytest.mark.parametrize("status", ["400", "403", "404", "422", "300", "301", "303", "304", "307"])
+def test_what_is_refused_for_good_is_given_up_at_once(tmp_path: Path, status: str) -> None:
+    with receiver() as server:
+        held = Post(tmp_path, [hook(server.url())])
+        held.night(DAY, alert("a"))
+        server.script += [f"{status} http://127.0.0.1:9/" if status < "4" else status]
+        assert [s.outcome for s in held.deliver()] == ["dead"]
+        assert f"HTTP {status}" in held.rows()[0].reason
 
 
 def test_retry_after_is_obeyed(tmp_path: Path) -> None:

@@ -7,17 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
+from pipeline.config import RunConfig
 from pipeline.errors import DeliveryFailedError, DeliveryRefusedError, PipelineError
 from pipeline.io.channels import Limits, Parcel, send
 from pipeline.io.outbox import Outbox, Receipt, Row, RowState, sole_deliverer
-from pipeline.io.store import Store
+from pipeline.io.store import Store, open_store
+from pipeline.io.subscriptions import load_subscriptions
 from pipeline.io.web import Patience, wait_s
 from pipeline.stages.messages import Message, Prepare, build, message_key, parcel_of, prepare_restricted
 from pipeline.subscriptions import Subscription
 
 LOG = logging.getLogger(__name__)
 PATIENCE = Patience(attempts=14, first_wait_s=60.0, longest_wait_s=6 * 3600.0)
-"""Fourteen tries in about a day and a half: longer than a night's outage, shorter than a forgotten server."""
+"""Fourteen tries in about a day: longer than a night's outage, shorter than a forgotten server."""
 LONGEST_ASKED_S = 24 * 3600.0
 """No `Retry-After` is obeyed for longer."""
 
@@ -34,6 +36,18 @@ class Delivery:
     limits: Limits = field(default_factory=Limits)
     quiet_s: float = 0.0
     """A digest waits until nothing was added for this long: a night with many areas is one message."""
+
+
+def delivery_of(config: RunConfig, environment: Mapping[str, str], *, quiet_s: float = 0.0) -> Delivery:
+    """Return what a deliverer works with by a configuration: here is where a sharing policy is plugged in as `prepare`.
+
+    Raises
+    ------
+    SubscriptionsInvalidError
+        The file of subscriptions cannot be used.
+    """
+    subscriptions = load_subscriptions(config.subscriptions)
+    return Delivery(open_store(config.store_address()), subscriptions, environment, prepare_restricted, quiet_s=quiet_s)
 
 
 @dataclass(frozen=True, slots=True)
