@@ -65,7 +65,7 @@ def walk(replay: Path, model: Path, out: Path) -> float:
     """Run the walk on a replayed catalogue; seconds."""
     document = {
         "areas": [{"aoi": str(replay / "aoi.geojson"), "catalog": str(replay / "catalog" / "catalog.json")}],
-        "out": str(out), "model": str(model), "delivery": {"has_evidence": False, "has_map": False},
+        "out": str(out), "model": str(model), "delivery": {"has_evidence": False, "has_map": False, "languages": []},
     }  # fmt: skip
     config = RunConfig.model_validate(document)
     begun = time.perf_counter()

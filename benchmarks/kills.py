@@ -25,7 +25,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from test_run import days_of, run
 from worlds import pit_in_forest, write_aoi
 
+from pipeline.evidence import Status, Verification
+from pipeline.io.bundles import verify_bundle
+from pipeline.io.keys import read_public
 from pipeline.io.store import open_store
+from pipeline.io.verification import verify_store
 
 FIRST_NIGHT = 22
 
@@ -59,6 +63,12 @@ def outcome(out: Path) -> dict[str, object]:
     return {**files, "events": events}
 
 
+def bundles(out: Path) -> list[tuple[Path, Verification]]:
+    """The bundles of a run, verified with its public key."""
+    public = read_public(out / "evidence" / "signing-key.pub")
+    return [(path, verify_bundle(path, public)) for path in sorted((out / "evidence").glob("*.zip"))]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
@@ -73,20 +83,24 @@ def main() -> int:
         seconds: dict[date, float] = {}
         for night in nights:
             start = time.perf_counter()
-            in_child(lambda night=night: run(world, peace, night))
+            in_child(lambda night=night: run(world, peace, night, has_evidence=True))
             seconds[night] = time.perf_counter() - start
         count = Counter(dict.fromkeys(nights, 0))
         for number, night in enumerate(nights):
             wanted = asked.kills * (number + 1) // len(nights) - asked.kills * number // len(nights)
             while count[night] < wanted:
-                count[night] += in_child(lambda night=night: run(world, war, night), rng.uniform(0, 1.1 * seconds[night]))
-            in_child(lambda night=night: run(world, war, night))
-        faults = open_store(war / "store.sqlite").broken_links()
+                count[night] += in_child(
+                    lambda night=night: run(world, war, night, has_evidence=True), rng.uniform(0, 1.1 * seconds[night])
+                )
+            in_child(lambda night=night: run(world, war, night, has_evidence=True))
+        check = verify_store(str(war / "store.sqlite"))
+        faults = [str(finding) for finding in check.findings]
+        faults += [f"{path.name}: {found.status}" for path, found in bundles(war) if found.status is not Status.VERIFIED]
         mine, theirs = outcome(war), outcome(peace)
         wrong = sorted(name for name in mine.keys() | theirs.keys() if mine.get(name) != theirs.get(name))
     longest = max(seconds.values())
     print(f"{sum(count.values())} kills in {len(nights)} nights of at most {longest:.1f} s; {len(theirs['events'])} events")
-    print(f"differing: {', '.join(wrong) or 'nothing'}; faults of the chain of events: {len(faults)}")
+    print(f"differing: {', '.join(wrong) or 'nothing'}; faults of store and bundles: {'; '.join(faults) or 'none'}")
     return 1 if wrong or faults else 0
 
 

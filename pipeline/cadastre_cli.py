@@ -215,6 +215,47 @@ def findings(
     _print_table(("area", "finding", "register", "title", "site or area", "ha", "what"), rows, csv)
 
 
+@app.command("overlay")
+def overlay_sites(
+    sites: Annotated[Path, typer.Argument(help="Vector file of sites.")],
+    on: Annotated[
+        Optional[datetime], typer.Option(formats=["%Y-%m-%d"], help="Day that is asked about; today where not given.")  # noqa: UP045
+    ] = None,
+    known_on: Annotated[
+        Optional[datetime],  # noqa: UP045
+        typer.Option(formats=["%Y-%m-%d"], help="By the snapshots retrieved up to this day; today where not given."),
+    ] = None,
+    register: Annotated[list[str] | None, typer.Option(help="Name of a register; may be given again; all otherwise.")] = None,
+    mineral: Annotated[Optional[list[str]], typer.Option(help="Mineral that is looked for; may be given again.")] = None,  # noqa: UP045
+    protected: Annotated[Optional[list[Path]], typer.Option(help="File of protected areas; may be given again.")] = None,  # noqa: UP045
+    rivers: Annotated[Optional[list[Path]], typer.Option(help="File of rivers; may be given again.")] = None,  # noqa: UP045
+    crs: Annotated[Optional[str], typer.Option(help="CRS of the sites that do not say theirs.")] = None,  # noqa: UP045
+    out: Annotated[Optional[Path], typer.Option(help="GeoJSON file to write, each site with its finding.")] = None,  # noqa: UP045
+    csv: Csv = None,
+    store: Store = DEFAULT_STORE,
+) -> None:
+    """Lay the sites of a file over the titles that were known on a day, with statuses, reasons and hectares."""
+    from pipeline.delivery import sites_collection
+    from pipeline.io.outputs import write_whole
+    from pipeline.stages.overlay import Question, counts, overlay
+    from pipeline.tenure import TenureRules
+
+    today = datetime.now(UTC).date()
+    asked = Question(
+        on=on.date() if on else today, known_on=known_on.date() if known_on else today, registers=tuple(register or ()),
+        protected=tuple(protected or ()), rivers=tuple(rivers or ()), rules=TenureRules(minerals=tuple(mineral or ())),
+    )  # fmt: skip
+    found, held = overlay(sites, store, asked, crs=crs)
+    for holding in held:
+        print(f"snapshot {holding.seq} ({holding.register}, retrieved on {holding.retrieved_on})", file=sys.stderr)
+    if out is not None:
+        told = [(s.geometry, {**s.attributes, **s.properties, **({"refused": s.reason} if s.reason else {})}) for s in found]
+        write_whole(out, sites_collection(told))
+    _print_table(("status", "sites", "ha of the sites", "ha uncovered"), counts(found), csv)
+    if any(site.reason for site in found):
+        raise typer.Exit(1)
+
+
 def _print_table(head: Sequence[str], rows: Sequence[Sequence[object]], csv: Path | None) -> None:
     """Print a table in columns, and write it as CSV where that is asked for."""
     from pipeline.io.outputs import csv_text, write_whole

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -139,6 +139,10 @@ class DeliverySection(_Section):
 
     has_evidence: Annotated[bool, Field(description="Write a signed evidence bundle for each alert.")] = True
     has_map: Annotated[bool, Field(description="Write map.html.")] = True
+    languages: Annotated[
+        tuple[Literal["en", "es", "pt", "fr"], ...],
+        Field(description="Languages of the reports for people: en, es, pt, fr; an empty list: no reports."),
+    ] = ("en", "es", "pt", "fr")
     keys: Annotated[
         str | None,
         Field(description="Folder of the signing keys; empty: `keys` beside the store. Keep it out of what you share."),
@@ -168,6 +172,9 @@ class RunConfig(_Section):
         Field(description="File of subscriptions: who is told of which alerts; empty: nobody. See docs/delivery.md."),
     ] = None
     model: Annotated[str | None, Field(description="Folder of the model; empty: the one that comes with overburden.")] = None
+    priority: Annotated[
+        str | None, Field(description="File of the weights of the priority; empty: configs/priority.yaml of overburden.")
+    ] = None
     fetch: FetchSection = FetchSection()
     cube: CubeSection = CubeSection()
     reference: ReferenceSection = ReferenceSection()
@@ -240,6 +247,7 @@ def _absolute(config: RunConfig, base: Path) -> RunConfig:
             "registry": place(config.registry) if config.registry else None,
             "subscriptions": place(config.subscriptions) if config.subscriptions else None,
             "model": place(config.model) if config.model else None,
+            "priority": place(config.priority) if config.priority else None,
             "delivery": config.delivery.model_copy(
                 update={"keys": place(config.delivery.keys) if config.delivery.keys else None}
             ),

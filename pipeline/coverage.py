@@ -81,11 +81,10 @@ class WindowCounts:
     @property
     def words(self) -> str:
         """The counts in words, passes first; zeros are told too."""
-        return (
-            f"{self.passes} passes: {self.clear} clear, {self.partly_clear} partly clear, {self.cloudy} cloudy, "
-            f"{self.not_imaged} not imaged, {self.failed} failed, {self.not_listed} not listed"
-            + (f", {self.superseded} superseded" if self.superseded else "")
-        )
+        count = f"{self.passes} {'pass' if self.passes == 1 else 'passes'}"
+        seen = f"{self.clear} clear, {self.partly_clear} partly clear, {self.cloudy} cloudy, {self.not_imaged} not imaged"
+        superseded = f", {self.superseded} superseded" if self.superseded else ""
+        return f"{count}: {seen}, {self.failed} failed, {self.not_listed} not listed{superseded}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,6 +178,10 @@ class AlertUnknownError(InputError):
     """An alert, site or area is asked for that the store does not hold, or by letters that more than one begins with."""
 
 
+class StoreUnreachableError(ProviderError):
+    """The server of a store does not answer, lets nobody in, or its driver is not installed."""
+
+
 class StoreBusyError(InputError):
     """Another run holds the store's lock for this area of interest."""
 

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from datetime import date, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -120,9 +121,9 @@ def _print_gaps(found: Sequence["Cell"], of_area: Sequence["Cell"], period: tupl
     from pipeline.coverage import longest_gap, unseen_days
     from pipeline.io.outputs import print_columns
 
-    rows = []
-    for chunk_id in sorted({c.chunk_id for c in found if c.chunk_id}):
-        gap = longest_gap([c for c in found if c.chunk_id == chunk_id], *period)
+    rows: list[tuple[str, str, str]] = []
+    for chunk_id, some in groupby((c for c in found if c.chunk_id), key=lambda c: c.chunk_id):  # they are in that order
+        gap = longest_gap(some, *period)
         days = 0 if gap is None else (gap[1] - gap[0]).days + 1
         rows.append((chunk_id, str(days), "-" if gap is None else f"{gap[0]} to {gap[1]}"))
     if rows:

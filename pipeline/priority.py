@@ -6,56 +6,43 @@ rounded to 0.1, the sum after the terms, so that the printed terms add up to the
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from math import log1p
 
 from pipeline.tenure import AreaKind, TenureStatus
 
-TENURE_SHARES: Mapping[TenureStatus, float] = {
-    TenureStatus.UNCOVERED: 1.0,
-    TenureStatus.LAPSED: 0.8,
-    TenureStatus.NOT_YET_VALID: 0.7,
-    TenureStatus.SUSPENDED: 0.7,
-    TenureStatus.STAGE_MISMATCH: 0.7,
-    TenureStatus.COMMODITY_MISMATCH: 0.6,
-    TenureStatus.PARTLY_COVERED: 0.6,
-    TenureStatus.UNKNOWN: 0.4,
-    TenureStatus.WITHIN_TOLERANCE: 0.2,
-    TenureStatus.FORMALISATION_ZONE: 0.2,
-    TenureStatus.COVERED: 0.0,
-}
-"""Share of the points for tenure; a convention, in the order in which a finding asks for a visit."""
-
-STATE_SHARES: Mapping[str, float] = {"confirmed": 1.0, "provisional": 0.3, "closed": 0.0, "withdrawn": 0.0}
-"""Share of the points for the detection state (`AlertState`)."""
-
 
 @dataclass(frozen=True, slots=True)
 class PriorityWeights:
-    """Most points of each term, and where each term is full. A change of any value needs another version."""
+    """Most points of each term, and where each term is full; read from a versioned file (`io.priorities`).
 
-    version: str = "1"
-    area_points: float = 20.0
-    area_full_ha: float = 100.0
-    """Logarithmic up to here: a site of 1 ha has 15 % of the points, one of 10 ha has 52 %."""
-    growth_points: float = 20.0
-    growth_full_ha: float = 5.0
+    A change of any value needs another version.
+    """
+
+    version: str
+    area_points: float
+    area_full_ha: float
+    """Logarithmic up to here: with 100, a site of 1 ha has 15 % of the points, one of 10 ha has 52 %."""
+    growth_points: float
+    growth_full_ha: float
     """Hectares in 30 days; linear."""
-    tenure_points: float = 20.0
-    protected_points: float = 10.0
+    tenure_points: float
+    protected_points: float
     """Full where the whole site lies in a protected area; linear in the share."""
-    indigenous_points: float = 10.0
+    indigenous_points: float
     """The same for Indigenous territories."""
-    pond_points: float = 5.0
-    pond_full_ha: float = 0.2
+    pond_points: float
+    pond_full_ha: float
     """Linear; turbid ponds are where mercury and cyanide are."""
-    state_points: float = 10.0
-    recency_points: float = 5.0
-    recency_days: float = 180.0
+    state_points: float
+    recency_points: float
+    recency_days: float
     """Days since the change was last seen after which nothing is left; linear."""
-    tenure_shares: Mapping[TenureStatus, float] = field(default_factory=lambda: TENURE_SHARES)
-    state_shares: Mapping[str, float] = field(default_factory=lambda: STATE_SHARES)
+    tenure_shares: Mapping[TenureStatus, float]
+    """Share of the points for tenure; a convention, in the order in which a finding asks for a visit."""
+    state_shares: Mapping[str, float]
+    """Share of the points for the detection state (`AlertState`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +135,8 @@ PRIORITY_TERMS: tuple[PriorityTerm, ...] = (
 """Terms in the order in which they are printed."""
 
 
-def score(properties: Mapping[str, object], weights: PriorityWeights | None = None) -> tuple[float, dict[str, float]]:
-    """Return the priority of an alert in points, from 0 to 100 by default, and its terms by name.
+def score(properties: Mapping[str, object], weights: PriorityWeights) -> tuple[float, dict[str, float]]:
+    """Return the priority of an alert in points, and its terms by name.
 
     Parameters
     ----------
@@ -157,7 +144,7 @@ def score(properties: Mapping[str, object], weights: PriorityWeights | None = No
         Plain values by the names of `ALERT_PROPERTIES`: area_ha, growth_30d_ha, tenure_status, protected_areas,
         pond_ha, state, last_detected_on and evaluated_on. What is absent or None has no points, but for the tenure
         status, which then is `unknown`.
-    weights : PriorityWeights, optional
+    weights : PriorityWeights
 
     Raises
     ------
@@ -165,12 +152,6 @@ def score(properties: Mapping[str, object], weights: PriorityWeights | None = No
         `tenure_status` is none of its closed list.
     KeyError
         `state` is none of its closed list.
-
-    Examples
-    --------
-    >>> score({"area_ha": 0.0, "tenure_status": "uncovered", "state": "confirmed"})[0]
-    30.0
     """
-    chosen = PriorityWeights() if weights is None else weights
-    terms = {term.name: round(term.points(properties, chosen), 1) for term in PRIORITY_TERMS}
+    terms = {term.name: round(term.points(properties, weights), 1) for term in PRIORITY_TERMS}
     return round(sum(terms.values()), 1), terms

@@ -49,6 +49,7 @@ PROPERTIES: dict[str, object] = {
     "consent_required": "no",
     "priority": 61.5,
     "priority_terms": {"area": 5.5, "tenure": 56.0},
+    "priority_version": "1",
     "evaluated_on": "2024-04-10",
     "scenes": ["S2A_20LKP_20240305_0_L2A"],
     "evidence": "evidence/11111111-1111-5111-8111-111111111111-r2.zip",

@@ -30,6 +30,7 @@ from pipeline.demo.terrain import make_terrain
 from pipeline.demo.texture import ground_grain, smooth_field
 from pipeline.demo.weather import Sky
 from pipeline.io.models import Model, default_model, load_model
+from pipeline.io.priorities import default_priority
 from pipeline.monitor import PixelState, empty_state
 from pipeline.reference import Reference, fit_reference
 from pipeline.scenes import BANDS
@@ -186,7 +187,7 @@ def walk(place: Place, seed: int = 1) -> Outcome:
     work = ChunkWork(nothing, chunk, (), nothing, None, model.estimator, nothing, nothing)
     rules = SiteRules(**SitesSection().model_dump())
     context = AlertContext(
-        "place", f"EPSG:{EPSG}", model.site, model.id, Law(), TenureRules(), {}
+        "place", f"EPSG:{EPSG}", model.site, model.id, Law(), TenureRules(), default_priority(), {}
     )  # fmt: skip
     state, sites, told = empty_state(chunk.shape), list[Site](), []
     for day, cube in zip(LOOKS, cubes, strict=True):

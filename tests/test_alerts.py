@@ -23,6 +23,7 @@ from pipeline.alerts import (
     restate,
 )
 from pipeline.change import PixelClass
+from pipeline.io.priorities import default_priority
 from pipeline.monitor import PixelCode, day_number
 from pipeline.sites import SITE_FEATURES, PixelTable, Site, SiteModel, SiteRules, advance
 from pipeline.tenure import Law, TenureRules
@@ -35,7 +36,7 @@ N = len(SITE_FEATURES)
 def context(score: float = 5.0, **changes: object) -> AlertContext:
     """An area without titles, and a model that gives every site the same log-odds."""
     model = SiteModel((0.0,) * N, (1.0,) * N, (0.0,) * N, score, features=tuple(SITE_FEATURES))
-    made = AlertContext("tiny", f"EPSG:{EPSG}", model, "model/1", Law(), TenureRules(), {DAY: ("s2", "s1")})
+    made = AlertContext("tiny", f"EPSG:{EPSG}", model, "model/1", Law(), TenureRules(), default_priority(), {DAY: ("s2", "s1")})
     return replace(made, **changes)
 
 

@@ -8,6 +8,7 @@ import shutil
 import stat
 import struct
 import subprocess
+import sys
 import time
 import tracemalloc
 import zipfile
@@ -24,7 +25,7 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.errors import BundleAbsentError, BundleInvalidError
-from pipeline.evidence import BundleFacts, Fault, Link, Status, build_bundle, verify_archive, with_token
+from pipeline.evidence import BundleFacts, Fault, Link, Status, build_bundle, key_id, verify_archive, with_token
 from pipeline.evidence.archive import MAX_FILE_BYTES, zip_bytes
 from pipeline.io.bundles import ChainEntry, read_chain, verify_bundle, write_chain
 from pipeline.io.keys import public_pem
@@ -131,6 +132,23 @@ def test_the_signature_is_verified_by_hand_as_the_readme_says(tmp_path):
     assert command in held["README.txt"].decode()
     done = subprocess.run(command.split(), cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "Verified Successfully" in done.stdout
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is absent")
+def test_the_documented_way_by_hand_works(tmp_path):
+    text = (Path(__file__).parents[1] / "docs" / "evidence.md").read_text(encoding="utf-8")
+    script = text.split("```python\n")[1].split("```")[0]
+    (tmp_path / "signing-key.pub").write_bytes(public_pem(PUBLIC))
+    bundle = placed(tmp_path, BUNDLE)
+    told = subprocess.run(
+        [sys.executable, "-Wignore", "-c", script, str(bundle)], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert told.stdout.startswith("files and manifest agree; alert 11111111")
+    command = next(line.strip() for line in text.splitlines() if line.startswith("    openssl pkeyutl"))
+    assert subprocess.run(command.split(), cwd=tmp_path, capture_output=True, check=False).returncode == 0
+    identity = next(line for line in text.splitlines() if "id of a key" in line).split("`")[1]
+    shown = subprocess.run(["sh", "-c", identity], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert shown.split()[0] == key_id(PUBLIC)
 
 
 # --- what does not ---------------------------------------------------------------------------------------------------
@@ -352,6 +370,15 @@ def test_entries_that_share_their_bytes_are_read_no_more_than_the_limit_allows()
     begin = time.perf_counter()
     assert (Fault.SIZE, "bomb0063") in faults(data)
     assert time.perf_counter() - begin < 10
+
+
+def test_a_stream_of_nothing_is_not_read():
+    packed = b"\0\0\0\xff\xff" * 2**20  # empty blocks of deflate: much to read, nothing to show
+    head = struct.pack("<4s5H3I2H", b"PK\x03\x04", 20, 0, 8, 0, 0x21, 0, len(packed), 0, 8, 0) + b"null.bin"
+    record = struct.pack("<4s6H3I5H2I", b"PK\x01\x02", 20, 20, 0, 8, 0, 0x21, 0, len(packed), 0, 8, 0, 0, 0, 0, 0, 0)
+    tail = record + b"null.bin"
+    data = head + packed + tail + struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 1, 1, len(tail), len(head + packed), 0)
+    assert (Fault.SIZE, "null.bin") in faults(data)
 
 
 def test_too_many_entries_and_too_many_bytes(tmp_path):

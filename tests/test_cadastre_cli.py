@@ -142,3 +142,35 @@ def test_metres_that_nobody_declares_are_refused_with_a_proposal(cadastre) -> No
     assert done.returncode == 2
     assert "CadastreWithoutCrsError" in done.stderr
     assert "EPSG:32717" in done.stderr
+
+
+# --- sites laid over --------------------------------------------------------------------------------------------------
+
+
+def test_sites_of_a_file_are_laid_over_what_was_known_on_a_day(two, tmp_path: Path) -> None:
+    sites = write(tmp_path / "sites.geojson", {"id": "S1"}, {"id": "S2", "geometry": {"type": "Point", "coordinates": [1, 6]}})
+    ask = ("overlay", sites, "--on", "2026-01-01", "--out", tmp_path / "found.geojson", "--known-on")
+    early, late = two(*ask, "2024-12-31"), two(*ask, "2025-12-31", "--csv", tmp_path / "found.csv")
+    assert early.returncode == late.returncode == 1  # one site is a point
+    assert early.stdout.splitlines()[1].split() == ["lapsed", "1", "122.4", "122.4"]
+    assert late.stdout.splitlines()[1].split() == ["covered", "1", "122.4", "0.0"]
+    first, second = json.loads((tmp_path / "found.geojson").read_text(encoding="utf-8"))["features"]
+    assert (first["properties"]["id"], first["properties"]["tenure_status"]) == ("S1", "covered")
+    assert first["properties"]["titles"][0]["valid_to"] == "2029-12-31"
+    assert (second["geometry"], second["properties"]["refused"]) == (None, "it is a Point, expected a polygon")
+
+
+def test_a_registry_without_a_snapshot_by_then_says_so(two, tmp_path: Path) -> None:
+    sites = write(tmp_path / "sites.geojson", {"id": "S1"})
+    done = two("overlay", sites, "--known-on", "2020-01-01")
+    assert done.returncode == 2
+    assert "found no snapshot of generic retrieved by 2020-01-01" in done.stderr
+
+
+@needs_shared
+def test_published_detections_are_laid_over_a_real_register(cadastre, tmp_path: Path) -> None:
+    cadastre.take(SHARED / "ghana_small_scale_gold_2025.geojson", "2025-04-18", register="ghana_mincom")
+    detections = SHARED.parent / "detections" / "ghana_earth_genome_2024.geojson"
+    done = cadastre("overlay", detections, "--on", "2025-04-18", "--mineral", "gold")
+    assert done.returncode == 0
+    assert sum(int(line.split()[1]) for line in done.stdout.splitlines()[1:]) == 685

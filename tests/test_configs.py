@@ -13,7 +13,9 @@ from pipeline.io.areas import read_area
 from pipeline.io.cadastres import find_register
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
-SHIPPED = sorted(CONFIGS.glob("*.yaml"))
+TABLES = {"priority.yaml", "sharing.yaml"}
+"""Files beside the configurations of runs, which these name."""
+SHIPPED = sorted(path for path in CONFIGS.glob("*.yaml") if path.name not in TABLES)
 REGIONS = [path for path in SHIPPED if path.stem != "example"]
 SMALLEST = "areas: [{aoi: a.geojson, catalog: catalog.json}]\nout: out\n"
 

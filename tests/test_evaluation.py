@@ -509,7 +509,7 @@ def pit_run(pit_world: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     ])  # fmt: skip
     section = {"aoi": str(world / "aoi.geojson"), "catalog": str(world / "catalog" / "catalog.json")}
     config = RunConfig.model_validate(
-        {"areas": [section], "out": str(out), "delivery": {"has_evidence": False, "has_map": False}}
+        {"areas": [section], "out": str(out), "delivery": {"has_evidence": False, "has_map": False, "languages": []}}
     )
     run_aoi(AoiRequest(config.areas[0], config, out, str(out / "store.sqlite"), None))
     return world, out

@@ -27,7 +27,9 @@ from pipeline.io.keys import (
     read_rotations,
     rotate_key,
     signing_key,
+    usable_key,
 )
+from pipeline.stages.doctor import examine
 
 DAY, LATER = date(2024, 4, 10), date(2025, 4, 10)
 
@@ -223,13 +225,31 @@ def test_the_folder_lies_beside_the_store_unless_it_is_named():
     assert named.keys_folder("/s/store.sqlite") == Path("/safe")
 
 
+def test_doctor_opens_the_key_and_makes_none(folder, tmp_path):
+    assert usable_key(folder) is None
+    assert not folder.exists()
+    config = tmp_path / "run.yaml"
+    config.write_text("areas: [{aoi: a.geojson, catalog: c.json}]\nout: .\n", encoding="utf-8")
+
+    def said():
+        return next(c for c in examine(config) if c.subject == "signing key")
+
+    assert "none yet" in said().text
+    known = new_key(folder, DAY)
+    assert said().is_fine
+    assert known.short in said().text
+    private_file(folder, known).chmod(0o644)
+    assert not said().is_fine
+    assert "chmod 600" in said().text
+
+
 def test_the_commands_show_nothing_private(folder, tmp_path):
     invoke, given = CliRunner().invoke, ["--folder", str(folder)]
     assert "no key yet" in invoke(app, ["keys", "list", *given]).stdout
     first = invoke(app, ["keys", "new", *given]).stdout
     publish_keys(tmp_path / "shelf", read_keyring(folder))
-    shutil_key = (tmp_path / "shelf" / "signing-key.pub").read_bytes()
-    (tmp_path / "old.pub").write_bytes(shutil_key)
+    published = (tmp_path / "shelf" / "signing-key.pub").read_bytes()
+    (tmp_path / "old.pub").write_bytes(published)
     private = private_file(folder, read_keyring(folder).current).read_text(encoding="utf-8").splitlines()[1]
     assert invoke(app, ["keys", "rotate", *given]).exit_code == 0
     listed = invoke(app, ["keys", "list", *given]).stdout

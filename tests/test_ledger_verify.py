@@ -5,21 +5,26 @@ import contextlib
 import json
 import shutil
 import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from servers.postgis import Postgis, PostgisMissingError, running, skip_or_fail
 from test_bad_input import Done, overburden  # noqa: F401  (a fixture)
 
 from pipeline.errors import StoreDamagedError
-from pipeline.io import journal
+from pipeline.io import journal, verification
 from pipeline.io.events import hash_of
 from pipeline.io.heads import anchor, read_anchors
 from pipeline.io.store import ChunkState, Store, open_store
 from pipeline.io.verification import verify_store
 from pipeline.ledger import LedgerRow, Outcome
+from pipeline.provenance import sha256_of
 
 DAYS = [date(2024, 5, 1) + timedelta(days=5 * n) for n in range(6)]
 
@@ -204,6 +209,46 @@ def test_an_anchor_that_lags_is_fine_and_told(folder: Path) -> None:
     assert (found.findings, found.notes) == ((), ("1 events are newer than the newest anchor",))
 
 
+@pytest.mark.parametrize(("table", "found"), [
+    ("events", "event 2 stands where event 3 is expected: it was inserted or numbered anew"),
+    (
+        "ledger",
+        "observation of area tiny, chunk c1, scene s1 (processing baseline 05.09), 2024-05-01 was inserted: no run noted it",
+    ),
+    ("journal", "journal entry 2 stands where journal entry 3 is expected: it was inserted or numbered anew"),
+])  # fmt: skip
+def test_a_row_that_stands_twice_is_named_where_no_key_forbids_it(folder: Path, table: str, found: str) -> None:
+    one = "scene_id = 's1' AND chunk_id = 'c1'" if table == "ledger" else "seq = 2"
+    tamper(folder, f"CREATE TABLE plain AS SELECT * FROM {table}", f"INSERT INTO plain SELECT * FROM plain WHERE {one}",
+           f"DROP TABLE {table}", f"ALTER TABLE plain RENAME TO {table}")  # fmt: skip
+    assert found in findings(folder)
+
+
+def test_verification_leaves_the_file_as_it_is(folder: Path) -> None:
+    before = sha256_of(folder / "store.sqlite")
+    assert findings(folder) == ()
+    assert sha256_of(folder / "store.sqlite") == before
+
+
+def write_at_once(store: Store) -> None:
+    """Two chunks, ten days each, from two threads."""
+    area = store.area_state("tiny", "digest", "model/1")
+
+    def write(chunk: str) -> None:
+        for n in range(10):
+            state = ChunkState(DAYS[n % 6], "f", None, None)
+            store.swap_chunk("tiny", chunk, state, [row(f"s{n}", DAYS[n % 6], chunk=chunk)], {}, area=area)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(write, ["c1", "c2"]))
+    assert store.heads().journal.seq == 20
+
+
+def test_two_writers_at_once_keep_one_journal(tmp_path: Path) -> None:
+    write_at_once(open_store(tmp_path / "store.sqlite"))
+    assert findings(tmp_path) == ()
+
+
 # --- whatever is done ------------------------------------------------------------------------------------------------
 
 COLUMNS = {
@@ -267,34 +312,40 @@ def test_any_tampering_is_found(kept: Path, tmp_path_factory: pytest.TempPathFac
         assert findings(folder)
 
 
-@given(st.lists(st.sampled_from(["chunk", "fails", "retold", "told", "night", "relist"]), max_size=12))
-def test_a_store_that_only_runs_wrote_to_has_no_finding(tmp_path_factory: pytest.TempPathFactory, acts: list[str]) -> None:
+ACTS = st.tuples(st.sampled_from(["tiny", "other"]), st.sampled_from(["chunk", "fails", "retold", "told", "night", "relist"]))
+
+
+@given(st.lists(ACTS, max_size=14))
+def test_a_store_that_only_runs_wrote_to_has_no_finding(
+    tmp_path_factory: pytest.TempPathFactory, acts: list[tuple[str, str]]
+) -> None:
     folder = tmp_path_factory.mktemp("written")
     store = open_store(folder / "store.sqlite")
-    for n, act in enumerate(acts):
-        area, day = store.area_state("tiny", "digest", "model/1"), DAYS[n % 6]
+    for n, (aoi_id, act) in enumerate(acts):
+        area, day = store.area_state(aoi_id, "digest", "model/1"), DAYS[n % 6]
         if act in {"chunk", "fails"}:
-            rows = [row(f"s{n % 3}", day, outcome=Outcome.FAILED if act == "fails" else Outcome.MONITORED)]
-            store.swap_chunk("tiny", "c1", ChunkState(day, "f", None, None), rows, {}, area=area)
+            seen = row(f"s{n % 3}", day, outcome=Outcome.FAILED if act == "fails" else Outcome.MONITORED)
+            state = ChunkState(day, "f", None, None)
+            store.swap_chunk(aoi_id, "c1", state, [replace(seen, aoi_id=aoi_id)], {}, area=area)
         elif act == "retold":
-            store.start_epoch("tiny")
+            store.start_epoch(aoi_id)
         elif act == "told":
-            store.swap_sites("tiny", day, [], [payload("a", n)], area=area)
+            store.swap_sites(aoi_id, day, [], [payload("a", n)], area=area)
         elif act == "relist":
-            store.put_ledger([row(f"g{n % 2}", day, chunk="", outcome=Outcome.NOT_LISTED)], area)
+            gone = row(f"g{n % 2}", day, chunk="", outcome=Outcome.NOT_LISTED)
+            store.put_ledger([replace(gone, aoi_id=aoi_id)], area)
         else:
-            anchor(folder, "tiny", day, store.note_published(area, day, {}))
-    assert findings(folder) == ()
+            anchor(folder / aoi_id, aoi_id, day, store.note_published(area, day, {}))
+    found = verify_store(str(folder / "store.sqlite"))
+    assert found.findings == ()
+    assert bool(found.anchors) == any(act == "night" for _, act in acts)
 
 
 # --- how it is written -----------------------------------------------------------------------------------------------
 
 
 def entries_of(store: Store) -> int:
-    with store.engine.begin() as connection:
-        head = journal.noted_head(connection)
-    assert head is not None
-    return head.seq
+    return store.heads().journal.seq
 
 
 def test_rows_that_stay_as_they_were_cost_no_entry(folder: Path) -> None:
@@ -347,6 +398,40 @@ def test_an_anchor_may_stand_in_another_document(folder: Path, tmp_path: Path) -
     assert verify_store(str(folder / "store.sqlite"), [note]).findings == ()
     note.write_text(json.dumps({"ledger_head": {"seq": head.seq, "hash": "f" * 64}}), encoding="utf-8")
     assert len(verify_store(str(folder / "store.sqlite"), [note]).findings) == 1
+
+
+# --- on a server -----------------------------------------------------------------------------------------------------
+
+ON_A_SERVER = ("event changed", "event removed", "last event removed", "observation changed", "observation removed",
+               "observation inserted", "journal entry changed", "last journal entry removed")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgis]:
+    try:
+        with running() as found:
+            yield found
+    except PostgisMissingError as error:
+        skip_or_fail(error)
+
+
+def test_what_was_done_on_a_server_is_named(server: Postgis, tmp_path: Path) -> None:
+    address = server.url("ledger")
+    store = open_store(address)
+    fill(store, tmp_path)
+    assert verify_store(address, [tmp_path]).findings == ()
+    for kind in ON_A_SERVER:
+        with store.engine.connect() as connection:  # rolled back by leaving it
+            connection.exec_driver_sql(FOUND[kind][0])
+            files = [tmp_path / "heads.jsonl"]
+            assert FOUND[kind][1] in verification.look_at(connection, files).findings, kind
+    assert verify_store(address, [tmp_path]).findings == ()
+
+
+def test_two_writers_at_once_keep_one_journal_on_a_server(server: Postgis) -> None:
+    address = server.url("writers")
+    write_at_once(open_store(address))
+    assert verify_store(address).findings == ()
 
 
 # --- the command -----------------------------------------------------------------------------------------------------

@@ -6,9 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline import priority as module
 from pipeline.alerts import ALERT_PROPERTIES, AlertState
-from pipeline.priority import PRIORITY_TERMS, STATE_SHARES, TENURE_SHARES, PriorityWeights, score
+from pipeline.errors import ConfigInvalidError
+from pipeline.io.priorities import DEFAULT, default_priority, load_priority
+from pipeline.priority import PRIORITY_TERMS
 from pipeline.tenure import TenureStatus
+
+
+def score(properties):
+    """The priority by the weights that come along."""
+    return module.score(properties, default_priority())
+
 
 ALERT = {
     "area_ha": 10.0,
@@ -45,9 +54,30 @@ def test_nothing_known_has_only_the_points_of_an_unknown_tenure():
     assert priority == terms["tenure"] == 8.0
 
 
-def test_tables_are_complete():
-    assert set(TENURE_SHARES) == set(TenureStatus)
-    assert set(STATE_SHARES) == set(AlertState)
+def test_a_file_of_other_weights_is_read_with_its_version(tmp_path):
+    path = tmp_path / "ours.yaml"
+    path.write_text(DEFAULT.read_text(encoding="utf-8").replace('version: "1"', 'version: "ours 3"')
+                    .replace("pond_points: 5", "pond_points: 50"), encoding="utf-8")  # fmt: skip
+    weights = load_priority(path)
+    assert weights.version == "ours 3"
+    assert module.score(ALERT, weights)[1]["pond"] == 25.0
+
+
+@pytest.mark.parametrize(("old", "new", "message"), [
+    ("pond_points: 5", "pond_point: 5", "pond_points: Field required"),
+    ("pond_points: 5", "pond_points: 5\nriver_points: 3", "found river_points, which is no weight"),
+    ("pond_points: 5", "pond_points: -5", "found pond_points -5, expected 0 or more"),
+    ("pond_full_ha: 0.2", "pond_full_ha: 0", "found pond_full_ha 0, expected more"),
+    ("pond_points: 5", "pond_points: many", "pond_points: Input should be a valid number"),
+    ("  lapsed: 0.8\n", "", "found no tenure_shares.lapsed"),
+    ("  lapsed: 0.8", "  lapsed: 8", "found tenure_shares.lapsed 8, expected 0 to 1"),
+    ("  closed: 0.0", "  closed: 0.0\n  guilty: 1.0", "found state_shares.guilty, which does not exist"),
+])  # fmt: skip
+def test_a_file_that_is_wrong_is_refused_by_name(tmp_path, old, new, message):
+    path = tmp_path / "ours.yaml"
+    path.write_text(DEFAULT.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    with pytest.raises(ConfigInvalidError, match=message):
+        load_priority(path)
 
 
 def test_a_state_outside_the_list_is_refused():
@@ -58,7 +88,7 @@ def test_a_state_outside_the_list_is_refused():
 
 
 def test_most_points_of_the_terms_make_a_hundred():
-    weights = PriorityWeights()
+    weights = default_priority()
     assert sum(getattr(weights, f.name) for f in fields(weights) if f.name.endswith("_points")) == 100
 
 

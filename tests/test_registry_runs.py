@@ -32,7 +32,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def config_of(world: Path, out: Path, registry: Path, *registers: str) -> RunConfig:
     section = {"aoi": str(world / "aoi.geojson"), "catalog": str(world / "catalog" / "catalog.json"), "registers": registers}
     return RunConfig.model_validate({
-        "areas": [section], "out": str(out), "registry": str(registry), "delivery": {"has_evidence": False, "has_map": False},
+        "areas": [section], "out": str(out), "registry": str(registry),
+        "delivery": {"has_evidence": False, "has_map": False, "languages": []},
     })  # fmt: skip
 
 

@@ -26,7 +26,7 @@ from pipeline.stages import run as run_module
 def run(world: Path, out: Path, as_of: date | None = None, *, has_evidence: bool = False, chunk_px: int = 0) -> AoiResult:
     section = {"aoi": str(world / "aoi.geojson"), "catalog": str(world / "catalog" / "catalog.json")}
     config = RunConfig.model_validate(
-        {"areas": [section], "out": str(out), "delivery": {"has_evidence": has_evidence, "has_map": False}}
+        {"areas": [section], "out": str(out), "delivery": {"has_evidence": has_evidence, "has_map": False, "languages": []}}
     )
     return run_aoi(AoiRequest(config.areas[0], config, out, str(out / "store.sqlite"), as_of))
 
@@ -74,6 +74,8 @@ def test_nights_of_one_scene_give_what_one_pass_gives(world: Path, tmp_path: Pat
         run(world, tmp_path / "nights", day)
     for name in ("alerts.geojson", "disturbances.geojson"):
         assert (tmp_path / "pass" / name).read_bytes() == (tmp_path / "nights" / name).read_bytes()
+    one, many = ([e.hash for e in open_store(tmp_path / f / "store.sqlite").events("tiny")] for f in ("pass", "nights"))
+    assert one == many
 
 
 def test_a_night_run_twice_says_nothing_new(world: Path, tmp_path: Path) -> None:

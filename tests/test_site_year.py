@@ -74,7 +74,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> list[Event]:
     write_aoi(folder / "aoi.geojson", footprint(SIZE))
     section = {"aoi": str(folder / "aoi.geojson"), "catalog": str(folder / "catalog" / "catalog.json")}
     config = RunConfig.model_validate({"areas": [section], "out": str(folder / "out"),
-                                       "delivery": {"has_evidence": False, "has_map": False}})  # fmt: skip
+                                       "delivery": {"has_evidence": False, "has_map": False, "languages": []}})  # fmt: skip
     for look in range(22, LOOKS):
         run_aoi(AoiRequest(config.areas[0], config, folder / "out", str(folder / "out" / "store.sqlite"), day_of(look)))
     return open_store(folder / "out" / "store.sqlite").events("tiny")

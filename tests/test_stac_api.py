@@ -47,7 +47,7 @@ def test_the_walk_says_the_same_of_an_api_as_of_a_folder(pit_world: Path, tmp_pa
         for name, catalog in (("api", api.url), ("folder", str(pit_world / "catalog" / "catalog.json"))):
             config = RunConfig.model_validate({
                 "areas": [{"aoi": str(pit_world / "aoi.geojson"), "catalog": catalog}], "out": str(tmp_path / name),
-                "delivery": {"has_evidence": False, "has_map": False},
+                "delivery": {"has_evidence": False, "has_map": False, "languages": []},
             })  # fmt: skip
             request = AoiRequest(config.areas[0], config, tmp_path / name, str(tmp_path / name / "store.sqlite"), None)
             said[name] = [(a.id, a.geometry.wkt, a.properties["first_detected_on"]) for a in run_aoi(request).alerts]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import shapely
-from servers.postgis import Postgis, PostgisMissingError, running
+from servers.postgis import Postgis, PostgisMissingError, running, skip_or_fail
 
 from pipeline import geo
 from pipeline.io.cadastres import find_register, read_titles
@@ -29,7 +29,7 @@ def postgis() -> Iterator[Postgis]:
         with running() as server:
             yield server
     except PostgisMissingError as error:
-        pytest.skip(str(error))
+        skip_or_fail(error)
 
 
 def table(name: str, outlines: list[shapely.Geometry]) -> str:

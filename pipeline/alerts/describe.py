@@ -19,7 +19,7 @@ from pipeline.alerts.properties import (
     revision_of,
 )
 from pipeline.monitor import PixelCode, day_of
-from pipeline.priority import score
+from pipeline.priority import PriorityWeights, score
 from pipeline.provenance import derive_id
 from pipeline.sites import PixelTable, Site, SiteModel, likely_cause, mining_probability, outline, site_features, within
 from pipeline.sites.likeness import change_hectares
@@ -38,6 +38,7 @@ class AlertContext:
     model_id: str
     law: Law
     tenure_rules: TenureRules
+    weights: PriorityWeights
     scenes_on: Mapping[date, tuple[str, ...]]
     """Ids of the scenes of each solar day."""
     dormant_days: int = 90
@@ -217,5 +218,6 @@ def describe(site: Site, pixels: PixelTable, day: date, context: AlertContext, t
     facts["reopened_on"] = _reopened_on(told, facts["activity"], day)
     if context.has_evidence and facts["likely_cause"] in FOR_AGENCIES:
         facts["evidence"] = evidence_of(id_, revision_of(told) + 1)
-    facts["priority"], facts["priority_terms"] = score(facts)
+    facts["priority_version"] = context.weights.version
+    facts["priority"], facts["priority_terms"] = score(facts, context.weights)
     return Alert(id_, geometry, {p.name: facts[p.name] for p in ALERT_PROPERTIES})

@@ -16,6 +16,7 @@ SINCE_1_0: Mapping[str, object] = {
     "tenure_reasons_at_detection": [],
     "uncovered_ha_at_detection": None,
     "restrictions": [],
+    "priority_version": "1",
 }
 """Properties that earlier versions lacked, with what stands for them in alerts that were told by them."""
 
@@ -154,6 +155,7 @@ ALERT_PROPERTIES: tuple[AlertProperty, ...] = (
     ),
     _P("priority", "number", "points", "Sum of the priority terms; orders the work, says nothing about guilt."),
     _P("priority_terms", "object", "points", "The terms of the priority by name."),
+    _P("priority_version", "string", "", "Version of the file of their weights."),
     _P("evaluated_on", "date", "", "Day for which this revision speaks."),
     _P("scenes", "strings", "", "Scenes that showed the change, first and last ones."),
     _P(

@@ -1,6 +1,6 @@
 """Documents: the renderings of alerts for people and machines. Values in, text out; the caller writes."""
 
-from pipeline.delivery.geojson import check_alert, feature_collection
+from pipeline.delivery.geojson import check_alert, feature_collection, sites_collection
 from pipeline.delivery.report import ReportInputs, night_summary, run_report
 from pipeline.delivery.schema import alert_schema, properties_markdown
 from pipeline.delivery.webmap import MapInputs, map_html
@@ -15,4 +15,5 @@ __all__ = [
     "night_summary",
     "properties_markdown",
     "run_report",
+    "sites_collection",
 ]

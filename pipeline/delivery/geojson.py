@@ -105,14 +105,19 @@ def _rounded(coordinates: object) -> object:
     return round(float(str(coordinates)), geo.COORDINATE_DECIMALS) + 0.0
 
 
+def _geometry(outline: BaseGeometry) -> dict[str, object]:
+    """An outline as RFC 7946 wants it."""
+    shape = mapping(geo.wind(outline))
+    return {"type": shape["type"], "coordinates": _rounded(shape["coordinates"])}
+
+
 def _feature(alert: Alert) -> dict[str, object]:
     """One feature."""
     check_alert(alert)
-    shape = mapping(geo.wind(alert.geometry))
     return {
         "type": "Feature",
         "id": alert.id,
-        "geometry": {"type": shape["type"], "coordinates": _rounded(shape["coordinates"])},
+        "geometry": _geometry(alert.geometry),
         "properties": {p.name: alert.properties[p.name] for p in ALERT_PROPERTIES},
     }
 
@@ -169,3 +174,22 @@ def feature_collection(alerts: Sequence[Alert], *, aoi_id: str, as_of: date, man
         "features": [_feature(a) for a in sorted(alerts, key=_rank)],
     }  # fmt: skip
     return _lines(document) + "\n"
+
+
+def sites_collection(sites: Sequence[tuple[BaseGeometry | None, Mapping[str, object]]]) -> str:
+    """Return sites that are no alerts as GeoJSON text by RFC 7946, in their order; a site without outline has none.
+
+    Parameters
+    ----------
+    sites : sequence of tuple
+        Lon/lat (multi)polygon or None, and plain JSON properties.
+    """
+    features = [
+        {
+            "type": "Feature",
+            "properties": dict(properties),
+            "geometry": None if outline is None else _geometry(outline),
+        }
+        for outline, properties in sites
+    ]
+    return _lines({"type": "FeatureCollection", "features": features}) + "\n"

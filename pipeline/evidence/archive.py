@@ -30,6 +30,8 @@ MAX_FILE_BYTES = 64 * 2**20
 MAX_TOTAL_BYTES = 256 * 2**20
 MAX_DIRECTORY_BYTES = 64 * 2**10
 MAX_ARCHIVE_BYTES = MAX_TOTAL_BYTES + 2**20
+PACKING_SLACK = 64
+"""Bytes, and a thousandth of the rest, by which deflating may make an entry larger; a stream of empty blocks has more."""
 STEP = 2**18
 """Bytes that are read at once."""
 
@@ -177,6 +179,8 @@ def contents(file: BinaryIO, entry: Entry, limit: int = MAX_FILE_BYTES) -> Itera
     """
     if entry.size > limit or entry.packed > limit:
         raise TooLargeError(f"declares {max(entry.size, entry.packed)} bytes, expected at most {limit}")
+    if entry.packed > entry.size + entry.size // 1000 + PACKING_SLACK:
+        raise TooLargeError(f"is packed in {entry.packed} bytes, more than the {entry.size} that it declares to be")
     header = LOCAL.unpack(read_at(file, entry.offset, LOCAL.size))
     if header[0] != LOCAL_MARK:
         raise ArchiveError(f"found no header at byte {entry.offset}")

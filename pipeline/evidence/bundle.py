@@ -114,7 +114,7 @@ def build_bundle(
     key : Ed25519PrivateKey or None
         None leaves the bundle unsigned.
     read_at, signed_at : datetime
-        When the scenes were read, and now.
+        When reading the scenes began, and now.
 
     Raises
     ------
@@ -199,7 +199,7 @@ MEANINGS = {
 
 def _readme(facts: BundleFacts, files: Mapping[str, bytes]) -> str:
     """How to read a bundle and how to verify it, in plain words."""
-    held = "\n".join(f"  {n:<24}{MEANINGS.get(n, 'a document for the reader')}" for n in sorted(files))
+    held = "\n".join(f"  {n:<24}{MEANINGS.get(n, 'the report, or another document for the reader')}" for n in sorted(files))
     simulated = "THE PIXELS ARE SIMULATED: this is no real place.\n\n" if facts.is_simulated else ""
     return _README.format(facts=facts, held=held, simulated=simulated, format=FORMAT)
 

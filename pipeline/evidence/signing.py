@@ -47,7 +47,7 @@ def signature_bytes(manifest: bytes, key: Ed25519PrivateKey, *, read_at: datetim
     manifest : bytes
     key : Ed25519PrivateKey
     read_at : datetime
-        When the scenes were read for the bundle.
+        When reading the scenes for the bundle began.
     signed_at : datetime
     """
     read, signed = instant(read_at), instant(signed_at)

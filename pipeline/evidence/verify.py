@@ -192,7 +192,7 @@ def _read(file: BinaryIO, entries: Sequence[Entry], findings: list[Finding]) -> 
         except ArchiveError as error:
             fault = Fault.SIZE if isinstance(error, TooLargeError) else Fault.UNREADABLE
             findings.append(Finding(fault, entry.name, str(error)))
-            left -= min(entry.size, limit)
+            left -= entry.size if entry.size <= limit else 0
             continue
         left -= read[entry.name].size
     return read

@@ -35,20 +35,20 @@ class Anchor:
 def anchor(folder: Path, aoi_id: str, as_of: date, heads: StoreHeads) -> None:
     """Add a line to the anchors of an area, in a file that is written whole; what the last line says is not said again."""
     path = folder / FILE_NAME
-    held = path.read_text(encoding="utf-8") if path.exists() else ""
+    held = path.read_bytes() if path.exists() else b""
     said = {
         "aoi_id": aoi_id,
         "as_of": as_of.isoformat(),
         "events": {"seq": heads.events.seq, "hash": heads.events.hash},
         "journal": {"seq": heads.journal.seq, "hash": heads.journal.hash},
     }
-    last = held.splitlines()[-1] if held.strip() else "{}"
-    if _facts(last) != said:
-        line = json.dumps({**said, "written_at": now().isoformat(timespec="seconds")}, ensure_ascii=False)
-        write_whole(path, f"{held}{line}\n")
+    lines = held.splitlines()
+    if not lines or _facts(lines[-1]) != said:
+        line = json.dumps({**said, "written_at": now().isoformat(timespec="seconds")}, ensure_ascii=False).encode()
+        write_whole(path, b"".join(one + b"\n" for one in [*lines, line]))
 
 
-def _facts(line: str) -> object:
+def _facts(line: bytes) -> object:
     """A line without the instant; None where it is no JSON object, so that the next line is written after it."""
     try:
         value = json.loads(line)

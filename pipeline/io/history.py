@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from pipeline.errors import AlertUnknownError
 from pipeline.io import journal
 from pipeline.io import tables as t
+from pipeline.io.database import transaction
 from pipeline.io.events import Event, event_of
 from pipeline.io.journal import EntryKind
 from pipeline.io.observations import read_rows
@@ -62,7 +63,7 @@ def open_history(address: str) -> "History":
 
     Raises
     ------
-    StoreMismatchError
+    StoreMismatchError, StoreUnreachableError
         See `io.verification.open_to_read`.
     """
     return History(open_to_read(address))
@@ -76,7 +77,7 @@ class History:
 
     def areas(self) -> list[str]:
         """Return the ids of the areas that the store knows."""
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             return list(connection.execute(sa.select(t.runs.c.aoi_id).order_by(t.runs.c.aoi_id)).scalars())
 
     def check_area(self, aoi_id: str) -> str:
@@ -97,7 +98,7 @@ class History:
     def made_with(self, aoi_id: str) -> Made:
         """Return with what an area's state was made."""
         query = sa.select(t.runs.c.model_id, t.runs.c.detection_digest).where(t.runs.c.aoi_id == aoi_id)
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             return Made(*connection.execute(query).one())
 
     def is_simulated(self, aoi_id: str) -> bool:
@@ -106,13 +107,13 @@ class History:
         if manifests:
             return bool(manifests[-1].get("is_simulated"))
         query = sa.select(t.events).where(t.events.c.aoi_id == aoi_id).order_by(t.events.c.seq.desc()).limit(1)
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             row = connection.execute(query).mappings().first()
         return row is not None and event_of(row).payload["properties"].get("is_simulated") == "yes"
 
     def nights(self, aoi_id: str) -> list[Night]:
         """Return the nights of an area in the order in which their files were written."""
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             found = journal.entries(connection, EntryKind.NIGHT, aoi_id=aoi_id)
         return [
             Night(
@@ -128,7 +129,7 @@ class History:
         None where no night had been told by then as far as the store knows.
         """
         if told_by is None:
-            with self._engine.begin() as connection:
+            with transaction(self._engine) as connection:
                 query = sa.select(t.runs.c.epoch).where(t.runs.c.aoi_id == aoi_id)
                 return Telling(connection.execute(query).scalar_one())
         told = [n for n in self.nights(aoi_id) if n.noted_at.date() <= told_by]
@@ -138,17 +139,19 @@ class History:
         of_epoch = [n for n in told if n.epoch == epoch]
         return Telling(epoch, max(n.last_seq for n in of_epoch), max(n.as_of for n in of_epoch))
 
-    def standing(self, aoi_id: str, telling: Telling, on: date | None = None) -> list[Event]:
-        """Return the last event of each site up to the end of a day, in order."""
-        last = sa.select(sa.func.max(t.events.c.seq)).where(*_within(aoi_id, telling, on)).group_by(t.events.c.site_id)
+    def standing(self, aoi_id: str, telling: Telling, on: date | None = None, site_id: str | None = None) -> list[Event]:
+        """Return the last event of each site, or of one, up to the end of a day, in order."""
+        where = _within(aoi_id, telling, on)
+        where += [t.events.c.site_id == site_id] if site_id is not None else []
+        last = sa.select(sa.func.max(t.events.c.seq)).where(*where).group_by(t.events.c.site_id)
         query = sa.select(t.events).where(t.events.c.seq.in_(last)).order_by(t.events.c.seq)
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             return [event_of(row) for row in connection.execute(query).mappings()]
 
     def revisions(self, aoi_id: str, site_id: str) -> list[Event]:
         """Return everything that was ever said of a site, of all epochs, in the order in which it was said."""
         query = sa.select(t.events).where(t.events.c.aoi_id == aoi_id, t.events.c.site_id == site_id)
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             return [event_of(row) for row in connection.execute(query.order_by(t.events.c.seq)).mappings()]
 
     def find(self, letters: str) -> tuple[str, str]:
@@ -164,7 +167,7 @@ class History:
             raise AlertUnknownError(f"{letters!r}: found {len(wanted)} letters of an id, expected at least {LEAST_LETTERS}")
         begins = sa.or_(c.site_id.startswith(wanted, autoescape=True), c.alert_id.startswith(wanted, autoescape=True))
         query = sa.select(c.aoi_id, c.site_id, c.alert_id).where(begins).distinct().order_by(c.aoi_id, c.site_id)
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             found = [(str(aoi), str(site), str(alert)) for aoi, site, alert in connection.execute(query)]
         exact = [f for f in found if wanted in f[1:]] or found
         if len(exact) == 1:
@@ -179,13 +182,13 @@ class History:
 
     def instants(self) -> "Instants":
         """Return when events were written."""
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             noted = journal.entries(connection, EntryKind.EVENTS)
         return Instants([e.payload["last"] for e in noted], [e.noted_at if e.aoi_id else None for e in noted])
 
     def ledger(self, aoi_id: str) -> list[LedgerRow]:
         """Return the observation ledger of an area."""
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             return read_rows(connection, aoi_id)
 
 

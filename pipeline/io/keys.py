@@ -86,8 +86,14 @@ def private_file(folder: Path, known: KnownKey) -> Path:
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Hold the folder, made when absent, for as long as the block runs; others wait."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = (folder / ".lock").open("w")
+    except OSError as error:
+        raise KeyInvalidError(
+            f"{folder}: {error.strerror}; expected a folder that this user may write keys to: name another as delivery.keys"
+        ) from error
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -269,6 +275,20 @@ def signing_key(folder: Path, day: date) -> tuple[Ed25519PrivateKey, KnownKey, b
             raise KeyMissingError(f"{folder}: found no key in use in {KEYRING}; make one with `overburden keys new`")
         _drop_retired(folder, ring)
         return _read_private(folder, known), known, is_new
+
+
+def usable_key(folder: Path) -> KnownKey | None:
+    """Return the key in use after opening its private half; None where there is no key yet. Nothing is written.
+
+    Raises
+    ------
+    KeyMissingError, KeyExposedError, KeyInvalidError
+        There is a key, and it cannot be used.
+    """
+    current = read_keyring(folder).current
+    if current is not None:
+        _read_private(folder, current)
+    return current
 
 
 # --- public keys -----------------------------------------------------------------------------------------------------

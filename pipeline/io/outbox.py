@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from pipeline.errors import OutboxUnknownError, StoreBusyError
 from pipeline.io import tables as t
+from pipeline.io.database import transaction
 from pipeline.io.events import Event, event_of
 from pipeline.io.journal import now
 from pipeline.io.outputs import exclusive
@@ -164,7 +165,7 @@ def last_told(engine: sa.Engine, aoi_id: str) -> dict[tuple[str, str], LastTold]
     """Return what each subscriber was last told of each alert of an area, by subscriber and alert id."""
     c = t.outbox.c
     last = sa.select(sa.func.max(c.id)).where(c.aoi_id == aoi_id).group_by(c.subscriber, c.alert_id)
-    with engine.begin() as connection:
+    with transaction(engine) as connection:
         rows = connection.execute(sa.select(t.outbox).where(c.id.in_(last))).mappings().all()
     return {
         (r["subscriber"], r["alert_id"]): LastTold(
@@ -177,7 +178,7 @@ def last_told(engine: sa.Engine, aoi_id: str) -> dict[tuple[str, str], LastTold]
 def told_until(engine: sa.Engine, aoi_id: str, epoch: int) -> date | None:
     """Return the last day of which earlier epochs of an area spoke; None where there are none."""
     c = t.events.c
-    with engine.begin() as connection:
+    with transaction(engine) as connection:
         day = connection.execute(sa.select(sa.func.max(c.day)).where(c.aoi_id == aoi_id, c.epoch < epoch)).scalar()
     return date.fromisoformat(day) if day else None
 
@@ -215,33 +216,33 @@ class Outbox:
         for column, wanted in asked:
             if wanted is not None:
                 query = query.where(column == str(wanted))
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             return [_row(r) for r in connection.execute(query).mappings()]
 
     def counts(self) -> dict[RowState, int]:
         """Return the number of rows in each state."""
         query = sa.select(t.outbox.c.state, sa.func.count()).group_by(t.outbox.c.state)
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             found = {RowState(state): int(number) for state, number in connection.execute(query)}
         return {state: found.get(state, 0) for state in RowState}
 
     def unbundled(self) -> list[Row]:
         """Return the rows that belong to no message yet."""
         query = sa.select(t.outbox).where(t.outbox.c.state == str(RowState.PENDING), t.outbox.c.message.is_(None))
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             return [_row(r) for r in connection.execute(query.order_by(t.outbox.c.id)).mappings()]
 
     def last_bundled_on(self, subscriber: str) -> date | None:
         """Return the last day on which a message was made for a subscriber."""
         query = sa.select(sa.func.max(t.outbox.c.bundled_on)).where(t.outbox.c.subscriber == subscriber)
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             day = connection.execute(query).scalar()
         return date.fromisoformat(day) if day else None
 
     def bundle(self, rows: Sequence[Row], message: str, on: date) -> None:
         """Make one message of rows, for good."""
         ids = [r.id for r in rows]
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             where = (t.outbox.c.id.in_(ids), t.outbox.c.message.is_(None))
             connection.execute(t.outbox.update().where(*where).values(message=message, bundled_on=on.isoformat()))
 
@@ -261,7 +262,7 @@ class Outbox:
     def events(self, rows: Iterable[Row]) -> dict[int, Event]:
         """Return the events that rows tell, by number."""
         seqs = sorted({r.event_seq for r in rows})
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             found = connection.execute(sa.select(t.events).where(t.events.c.seq.in_(seqs))).mappings()
             return {r["seq"]: event_of(r) for r in found}
 
@@ -276,7 +277,7 @@ class Outbox:
             "state": str(state), "attempts": attempts, "reason": "" if state is RowState.DELIVERED else receipt.answer,
             "next_attempt_at": next_attempt_at.isoformat() if next_attempt_at else None,
         }  # fmt: skip
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             connection.execute(t.receipts.insert().values(**plain))
             connection.execute(
                 t.outbox.update()
@@ -289,7 +290,7 @@ class Outbox:
         query = sa.select(t.receipts).order_by(t.receipts.c.id)
         if message is not None:
             query = query.where(t.receipts.c.message == message)
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             return [_receipt(r) for r in connection.execute(query).mappings()]
 
     def message_of(self, text: str) -> str:
@@ -306,7 +307,7 @@ class Outbox:
             .distinct()
             .where(c.message.is_not(None), c.message.startswith(text, autoescape=True) | (c.key == text))
         )
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             found = sorted(connection.execute(query).scalars().all())
         if len(found) != 1:
             raise OutboxUnknownError(f"found {len(found)} messages for {text!r}, expected one; see `overburden outbox list`")
@@ -317,7 +318,7 @@ class Outbox:
         where = [t.outbox.c.state != str(RowState.DELIVERED), t.outbox.c.message.is_not(None)]
         if message is not None:
             where.append(t.outbox.c.message == message)
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             done = connection.execute(
                 t.outbox.update().where(*where).values(state=str(RowState.PENDING), attempts=0, next_attempt_at=None)
             )

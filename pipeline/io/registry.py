@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from pipeline.errors import CadastreUnknownError
 from pipeline.io import tables as t
-from pipeline.io.database import open_database
+from pipeline.io.database import open_database, transaction
 from pipeline.io.title_records import snapshot_of, snapshot_text, title_of, title_text
 from pipeline.provenance import digest
 from pipeline.tenure import Snapshot, Title
@@ -79,7 +79,7 @@ class Registry:
         keys = [hashlib.sha256(text.encode() + b"\0" + outline).hexdigest() for text, outline in texts]
         facts = snapshot_text(snapshot)
         whole = digest([facts, *keys])
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             known = connection.execute(
                 sa.select(t.cadastre_snapshots).where(t.cadastre_snapshots.c.record_digest == whole)
             ).mappings().first()  # fmt: skip
@@ -108,7 +108,7 @@ class Registry:
         query = sa.select(t.cadastre_snapshots).order_by(t.cadastre_snapshots.c.seq)
         if register is not None:
             query = query.where(t.cadastre_snapshots.c.register == register)
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             return [_holding(row) for row in connection.execute(query).mappings()]
 
     def find(self, key: str) -> Holding:
@@ -151,7 +151,7 @@ class Registry:
     def snapshot(self, holding: Holding) -> Snapshot:
         """Return everything that a snapshot says besides its titles."""
         query = sa.select(t.cadastre_snapshots.c.facts).where(t.cadastre_snapshots.c.seq == holding.seq)
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             return snapshot_of(connection.execute(query).scalar_one())
 
     def titles(self, holding: Holding, *, within: Bounds | None = None) -> list[Title]:
@@ -170,7 +170,7 @@ class Registry:
         if within is not None:
             left, bottom, right, top = within
             query = query.where(r.c.left <= right, r.c.right >= left, r.c.bottom <= top, r.c.top >= bottom)
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             return [title_of(row.record, row.outline, holding.sha256) for row in connection.execute(query.order_by(e.c.row))]
 
     def history(self, title_id: str) -> list[tuple[Holding, list[Title]]]:
@@ -190,7 +190,7 @@ class Registry:
         )  # fmt: skip
         held = {h.seq: h for h in self.holdings()}
         said: dict[int, list[Title]] = {}
-        with self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             for row in connection.execute(query):
                 said.setdefault(row.seq, []).append(title_of(row.record, row.outline, held[row.seq].sha256))
         if not said:

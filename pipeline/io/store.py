@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from pipeline.errors import StoreMismatchError
 from pipeline.io import journal
 from pipeline.io import tables as t
-from pipeline.io.database import open_database
+from pipeline.io.database import open_database, transaction
 from pipeline.io.events import EMPTY, GENESIS, Event, Head, append_events, event_faults, event_head, event_of
 from pipeline.io.observations import put_rows, read_rows
 from pipeline.io.outbox import Notice, enqueue
@@ -94,7 +94,7 @@ class Store:
         return self._engine
 
     def _begin(self) -> AbstractContextManager[sa.Connection]:
-        return self._engine.begin()
+        return transaction(self._engine)
 
     # --- areas -----------------------------------------------------------------------------------------------------
 
@@ -292,12 +292,22 @@ class Store:
             held = [e.payload for e in journal.entries(connection, journal.EntryKind.NIGHT, aoi_id=area.aoi_id)]
             if night != next((n for n in reversed(held) if n["as_of"] == night["as_of"]), None):
                 journal.note(connection, area.aoi_id, journal.EntryKind.NIGHT, night)
-            return StoreHeads(event_head(connection), journal.noted_head(connection) or EMPTY)
+            return _heads(connection)
+
+    def heads(self) -> StoreHeads:
+        """Return where the chains end."""
+        with self._begin() as connection:
+            return _heads(connection)
 
     def broken_links(self) -> list[str]:
         """Return what is wrong with the chain of events, in words; empty when it holds. `verify_store` looks at more."""
         with self._begin() as connection:
             return list(event_faults(connection))
+
+
+def _heads(connection: sa.Connection) -> StoreHeads:
+    """Where the chains end."""
+    return StoreHeads(event_head(connection), journal.noted_head(connection) or EMPTY)
 
 
 def _pack_pixels(table: PixelTable) -> bytes:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from pipeline.errors import StoreDamagedError, StoreMismatchError
 from pipeline.io import journal
 from pipeline.io import tables as t
-from pipeline.io.database import open_database
+from pipeline.io.database import open_database, transaction
 from pipeline.io.events import EMPTY, GENESIS, Head, chain_faults, event_faults, event_head
 from pipeline.io.heads import Anchor, find_anchor_files, read_anchors
 from pipeline.io.journal import EntryKind
@@ -63,11 +63,11 @@ def verify_store(address: str, against: Sequence[Path] = ()) -> Verification:
     files = list(dict.fromkeys(p.resolve() for p in [*find_anchor_files(address), *_anchor_files(against)]))
     engine = open_to_read(address)
     try:
-        with engine.begin() as connection:
-            return _verify(connection, files)
+        with transaction(engine) as connection:
+            return look_at(connection, files)
     except (sa.exc.DatabaseError, UnicodeDecodeError) as error:
         raise StoreDamagedError(
-            f"{address.rsplit('@', 1)[-1]}: {getattr(error, 'orig', error)}; expected a whole database: restore it from a copy"
+            f"{engine.url.render_as_string()}: {getattr(error, 'orig', error)}; expected a whole database: restore a copy"
         ) from error
 
 
@@ -95,8 +95,8 @@ def _anchor_files(against: Sequence[Path]) -> list[Path]:
     return found
 
 
-def _verify(connection: sa.Connection, files: Sequence[Path]) -> Verification:
-    """Every check on one state of the database."""
+def look_at(connection: sa.Connection, files: Sequence[Path]) -> Verification:
+    """Return the result of every check on one state of the database; see `verify_store`."""
     noted = journal.noted_head(connection)
     findings = [*event_faults(connection), *_journal_faults(connection)]
     notes = []

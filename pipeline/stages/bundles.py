@@ -3,7 +3,7 @@
 import hashlib
 import io
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,22 +12,21 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from pipeline.alerts import Alert
-from pipeline.evidence import BundleFacts, EvidenceInputs, Link, Status, Verification, build_bundle, evidence_files
+from pipeline.evidence import BundleFacts, Link, Status, Verification, build_bundle, evidence_files
 from pipeline.io.bundles import EARLIER, ChainEntry, chain_entry, read_chain, verify_bundle, write_chain
 from pipeline.io.events import Event
 from pipeline.io.keys import publish_keys, published_keys, read_keyring, signing_key
 from pipeline.io.outputs import write_whole
+from pipeline.reports import Proof
 from pipeline.stages.extracts import extracts, facts_of, feature_bytes
 from pipeline.stages.looks import inputs_of, observe, place_of
+from pipeline.stages.reports import documents_of
 
 if TYPE_CHECKING:
     from pipeline.stages.publish import Publication
 
 LOG = logging.getLogger(__name__)
 FOLDER = "evidence"
-
-Documents = Callable[[EvidenceInputs], Mapping[str, bytes]]
-"""Makes the documents of a bundle, such as its report, by file name."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class _Seal:
     read_at: datetime
 
 
-def write_bundles(work: "Publication", alerts: Sequence[Alert], documents: Documents | None = None) -> None:
+def write_bundles(work: "Publication", alerts: Sequence[Alert]) -> None:
     """Write the bundle of every alert that has none for its present revision; the first one that was built stands.
 
     Bundles follow each other in the order of the alerts. One is written, then listed in the chain; see `io.bundles`.
@@ -48,8 +47,6 @@ def write_bundles(work: "Publication", alerts: Sequence[Alert], documents: Docum
     work : Publication
     alerts : sequence of Alert
         Those that are given to agencies; others name no evidence and are passed over.
-    documents : callable, optional
-        Makes the documents of each bundle.
 
     Raises
     ------
@@ -63,9 +60,9 @@ def write_bundles(work: "Publication", alerts: Sequence[Alert], documents: Docum
     said = _said(work, told)
     known = published_keys(folder, read_keyring(work.keys))
     due = [a for a in told if not _stands(work, a, said[a.id][-1], known)]
-    read_chain(folder)  # lists what a kill kept from being listed
+    chain = read_chain(folder)  # lists what a kill kept from being listed, whether more is due or not
     if due:
-        _write_due(work, due, said, documents)
+        _write_due(work, _contents(work, due, said), chain)
     if folder.exists():
         publish_keys(folder, read_keyring(work.keys))
 
@@ -115,27 +112,27 @@ def _tells(found: Verification, event: Event, feature: bytes) -> bool:
 
 
 def _write_due(
-    work: "Publication", due: Sequence[Alert], said: Mapping[str, Sequence[Event]], documents: Documents | None
+    work: "Publication", bundles: Iterable[tuple[BundleFacts, Mapping[str, bytes]]], chain: list[ChainEntry]
 ) -> None:
     """Build, write and list bundles, one after the other."""
-    LOG.info("%s: evidence of %d alerts", work.area.id, len(due))
     folder, now = work.out / FOLDER, datetime.now(UTC)
     key, known, is_new = signing_key(work.keys, now.date())
     if is_new:
         LOG.warning("%s: found no signing key; made key %s, keep a backup of the folder", work.keys, known.short)
     publish_keys(folder, read_keyring(work.keys))
-    for facts, files in _contents(work, due, said, documents):
-        chain = read_chain(folder)
+    for facts, files in bundles:
         bundle, entry = _sealed(files, facts, chain, _Seal(key, now))
         write_whole(folder / facts.name, bundle)
         if entry not in chain:
-            write_chain(folder, [*chain, entry])
+            chain.append(entry)
+            write_chain(folder, chain)
 
 
 def _contents(
-    work: "Publication", due: Sequence[Alert], said: Mapping[str, Sequence[Event]], documents: Documents | None
+    work: "Publication", due: Sequence[Alert], said: Mapping[str, Sequence[Event]]
 ) -> Iterator[tuple[BundleFacts, dict[str, bytes]]]:
     """Facts and files of each bundle that is due."""
+    LOG.info("%s: evidence of %d alerts", work.area.id, len(due))
     places = [place_of(work, alert) for alert in due]
     for place, series in zip(places, observe(work, places), strict=True):
         alert = place.alert
@@ -144,7 +141,8 @@ def _contents(
             continue
         inputs = inputs_of(work, place, series)
         files = {**evidence_files(inputs), **extracts(work, alert, said[alert.id])}
-        yield facts_of(work, alert, said[alert.id][-1]), {**files, **(documents(inputs) if documents else {})}
+        facts = facts_of(work, alert, said[alert.id][-1])
+        yield facts, {**files, **documents_of(work, alert, files, proof=Proof(bundle=facts.name, event_hash=facts.event_hash))}
 
 
 def _sealed(

@@ -1,4 +1,4 @@
-"""What is wrong with a run before it runs: configuration, areas, model, store, catalogues, titles."""
+"""What is wrong with a run before it runs: configuration, areas, model, store, signing key, catalogues, titles."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -12,6 +12,8 @@ from pipeline.errors import PipelineError, SecretMissingError, SubscriptionsInva
 from pipeline.io.areas import check_area, read_area
 from pipeline.io.cadastres import find_register, read_protected, read_titles
 from pipeline.io.catalogs import find_scenes
+from pipeline.io.heads import find_anchor_files
+from pipeline.io.keys import usable_key
 from pipeline.io.models import default_model, read_manifest
 from pipeline.io.providers import open_source
 from pipeline.io.registry import open_registry
@@ -48,6 +50,8 @@ def examine(config_file: Path) -> list[Check]:
     checks = [Check("configuration", True, f"{config_file}, {len(config.areas)} areas, digest {config.detection_digest()}")]
     checks.append(_check("model", lambda: _model(config)))
     checks.append(_check("store", lambda: _store(config)))
+    if config.delivery.has_evidence:
+        checks.append(_check("signing key", lambda: _signing_key(config)))
     for section in config.areas:
         checks += _area_checks(section, config)
     if config.subscriptions is not None:
@@ -81,10 +85,18 @@ def _store(config: RunConfig) -> str:
     """Where the store is, and whether it says what it said."""
     address = config.store or str(Path(config.out) / "store.sqlite")
     open_store(address)
-    found = verify_store(address)
+    found = verify_store(address, find_anchor_files(str(Path(config.out) / "store.sqlite")))
     if found.findings:
         raise PipelineError(f"{address}: {'; '.join(found.findings)}; restore the store from a copy")
     return f"{address.rsplit('@', 1)[-1]}, its chain of events holds, {found.anchors} anchors"
+
+
+def _signing_key(config: RunConfig) -> str:
+    """The key that signs evidence, and that it can be used."""
+    folder, known = config.keys_folder(), usable_key(config.keys_folder())
+    if known is None:
+        return f"{folder}: none yet; the first run with evidence makes one"
+    return f"{folder}: {known.short}, in use since {known.from_on}"
 
 
 def _area_checks(section: AreaSection, config: RunConfig) -> Iterator[Check]:

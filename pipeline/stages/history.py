@@ -31,15 +31,17 @@ class Said:
         return self.alert.properties[name]
 
 
-def said_on(book: History, aoi_id: str, on: date | None, told_by: date | None) -> list[Said] | None:
-    """Return the alerts of an area as they stood at the end of a day, most priority first.
+def said_on(
+    book: History, aoi_id: str, on: date | None, told_by: date | None, site_id: str | None = None
+) -> list[Said] | None:  # fmt: skip
+    """Return the alerts of an area, or of one site, as they stood at the end of a day, most priority first.
 
     With `told_by`, by what had been told up to that day; None where nothing had.
     """
     telling = book.telling(aoi_id, told_by)
     if telling is None:
         return None
-    said = [Said(aoi_id, event, alert_of(event)) for event in book.standing(aoi_id, telling, on)]
+    said = [Said(aoi_id, event, alert_of(event)) for event in book.standing(aoi_id, telling, on, site_id)]
     return sorted(said, key=lambda s: (-float(str(s.value("priority"))), str(s.value("site_id"))))
 
 
@@ -52,16 +54,15 @@ def said_of(book: History, letters: str, on: date | None, told_by: date | None) 
         There is none by this id, or nothing had been said of it by then.
     """
     aoi_id, site_id = book.find(letters)
-    said = said_on(book, aoi_id, on, told_by) or []
-    found = next((s for s in said if s.event.site_id == site_id), None)
-    if found is None:
+    said = said_on(book, aoi_id, on, told_by, site_id)
+    if not said:
         days = [event.day for event in book.revisions(aoi_id, site_id)]
         raise AlertUnknownError(
             f"site {site_id} of area {aoi_id}: nothing is said of it by {on or 'now'}"
             f"{f', as told by {told_by}' if told_by else ' in the present telling'}; it was spoken of from {min(days)} on, see "
             "`overburden alerts history`"
         )
-    return found
+    return said[0]
 
 
 # --- one alert ---------------------------------------------------------------------------------------------------------
@@ -94,10 +95,8 @@ def onset_counts(book: History, said: Said) -> WindowCounts:
 def onset_line(book: History, said: Said) -> str:
     """Return the passes of the window in which the change began, in words."""
     unchanged, detected = said.value("last_clear_unchanged_on"), said.value("first_detected_on")
-    since = (
-        f"between {unchanged} and {detected}" if unchanged else f"before {detected}, no unchanged look was had; of the ledger"
-    )
-    return f"The change began {since}. Over the chunks that it touches there were {onset_counts(book, said).words}."
+    since = f"between {unchanged} and {detected}" if unchanged else f"by {detected}; no look showed the ground unchanged"
+    return f"The change began {since}. In that time, over the chunks that it touches: {onset_counts(book, said).words}."
 
 
 def _chunk_px(nights: Sequence[Night]) -> int:

@@ -170,14 +170,14 @@ def _scene_records(work: "Publication", alert: Alert, used: Mapping[date, Acquis
             "scene_id": s.id,
             "sensed_at": s.sensed_at.isoformat().replace("+00:00", "Z"),
             "processing_baseline": s.processing_baseline,
-            "assets": {n: {"href": _short(a.href), "sha256": _digest(a.href)} for n, a in sorted(s.assets.items())},
+            "assets": {n: {"href": short_href(a.href), "sha256": _digest(a.href)} for n, a in sorted(s.assets.items())},
         }
         for s in sorted(scenes.values(), key=lambda s: (s.sensed_at, s.id))
     ]
 
 
-def _short(href: str) -> str:
-    """An address without account and signature; of a local file its folder and name, which hold on any machine."""
+def short_href(href: str) -> str:
+    """Return an address without account and signature; of a local file its folder and name, which hold on any machine."""
     if "://" not in href:
         return "/".join(Path(href).parts[-2:])
     parts = urlsplit(href)

@@ -17,6 +17,7 @@ from pipeline.io.store import Store
 from pipeline.ledger import LedgerRow
 from pipeline.scenes import Acquisition
 from pipeline.stages.bundles import write_bundles
+from pipeline.stages.reports import write_summaries
 from pipeline.stages.sites import alert_of
 from pipeline.stages.views import write_map
 from pipeline.tenure import Law, LawBook
@@ -77,6 +78,8 @@ def publish(work: Publication) -> Published:
     _write(work, "disturbances.geojson", published.disturbances)
     _write(work, f"nights/{work.as_of.isoformat()}.geojson", published.changed, previous_as_of=_text(work.previous_as_of))
     write_whole(work.out / "report.md", _report(work, published))
+    if work.has_pictures:
+        write_summaries(work, published)
     _write(work, "alerts.geojson", published.alerts)
     return published
 

@@ -25,6 +25,7 @@ from pipeline.io.heads import anchor
 from pipeline.io.models import Model, default_model, load_model
 from pipeline.io.outputs import exclusive, remove_leftovers
 from pipeline.io.pixels import Reading, read_scene
+from pipeline.io.priorities import default_priority, load_priority
 from pipeline.io.providers import Source, Unusable
 from pipeline.io.states import StateFolder
 from pipeline.io.store import AreaState, Store, open_store
@@ -232,6 +233,7 @@ def site_work(walk: Walk) -> SiteWork:
             model_id=walk.model.id,
             law=walk.book.on(walk.as_of),
             tenure_rules=walk.book.rules,
+            weights=load_priority(Path(config.priority)) if config.priority else default_priority(),
             scenes_on={a.solar_day: tuple(s.id for s in a.scenes) for a in walk.acquisitions},
             dormant_days=config.alerts.dormant_days,
             has_evidence=config.delivery.has_evidence,

@@ -40,7 +40,7 @@ def _run(paths: WorldPaths, model: Path, out: Path) -> None:
     """One model's run on a world."""
     document = {
         "areas": [{"aoi": str(paths.aoi), "catalog": str(paths.catalog)}],
-        "out": str(out), "model": str(model), "delivery": {"has_evidence": False, "has_map": False},
+        "out": str(out), "model": str(model), "delivery": {"has_evidence": False, "has_map": False, "languages": []},
     }  # fmt: skip
     config = RunConfig.model_validate(document)
     run_aoi(AoiRequest(config.areas[0], config, out, str(out / "store.sqlite"), None))

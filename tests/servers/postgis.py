@@ -9,19 +9,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 
 class PostgisMissingError(RuntimeError):
     """PostgreSQL or PostGIS is not installed."""
+
+
+def skip_or_fail(error: PostgisMissingError) -> None:
+    """Skip with the reason; fail where the machine was told that it must not be skipped."""
+    if os.environ.get("OVERBURDEN_NEEDS_POSTGIS"):
+        pytest.fail(f"{error}, but OVERBURDEN_NEEDS_POSTGIS is set")
+    pytest.skip(str(error))
 
 
 class Postgis:
     """A running server that takes SQL and gives rows of text."""
 
     def __init__(self, binaries: Path, socket: Path, as_user: list[str]) -> None:
+        self._socket = socket
         self._command = [
             *as_user, str(binaries / "psql"), "-h", str(socket), "-d", "postgres", "-U", "postgres", "-X", "-q", "-A", "-t",
             "-F", "\t", "-v", "ON_ERROR_STOP=1", "-f", "-",
         ]  # fmt: skip
+
+    def url(self, database: str) -> str:
+        """Address of a new, empty database."""
+        self.ask(f"CREATE DATABASE {database};")
+        return f"postgresql:///{database}?host={self._socket}&user=postgres"
 
     def ask(self, sql: str) -> list[list[str]]:
         """Rows of the last statement, each a list of texts."""
