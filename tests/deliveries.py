@@ -53,9 +53,10 @@ class Post:
     at: datetime = START
     patience: Patience = field(default_factory=lambda: Patience(attempts=4, first_wait_s=60.0, longest_wait_s=3600.0))
     limits: Limits = QUICK
+    address: str | None = None
 
     def __post_init__(self) -> None:
-        self.store: Store = open_store(self.folder / "store.sqlite")
+        self.store: Store = open_store(self.address or self.folder / "store.sqlite")
 
     @property
     def outbox(self) -> Outbox:

@@ -294,7 +294,7 @@ class Outbox:
             return [_receipt(r) for r in connection.execute(query).mappings()]
 
     def message_of(self, text: str) -> str:
-        """Return the message whose id begins with a text, or that holds the row of a key.
+        """Return the message whose id is or begins with a text, or that holds the row of a key.
 
         Raises
         ------
@@ -309,6 +309,7 @@ class Outbox:
         )
         with transaction(self._engine) as connection:
             found = sorted(connection.execute(query).scalars().all())
+        found = [text] if text in found else found
         if len(found) != 1:
             raise OutboxUnknownError(f"found {len(found)} messages for {text!r}, expected one; see `overburden outbox list`")
         return str(found[0])
