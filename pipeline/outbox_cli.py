@@ -1,6 +1,7 @@
 """The commands `overburden deliver` and `overburden outbox`: send what is due, and see what became of it."""
 
 import os
+import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
+
+from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
     from pipeline.io.outbox import Outbox
@@ -36,12 +39,14 @@ def deliver(
     from pipeline.stages.deliver import deliver as send_due
     from pipeline.stages.deliver import delivery_of
 
-    work = delivery_of(load_config(config), os.environ, quiet_s=0.0 if once else QUIET_S)
-    while True:
+    if once or now is not None:
         at = now.replace(tzinfo=UTC) if now is not None else datetime.now(UTC)
-        code = _tell(send_due(work, at))
-        if once or now is not None:
-            raise typer.Exit(code)
+        raise typer.Exit(_tell(send_due(delivery_of(load_config(config), os.environ), at)))
+    while True:  # the file is read anew each time: whoever is added to it is served
+        try:
+            _tell(send_due(delivery_of(load_config(config), os.environ, quiet_s=QUIET_S), datetime.now(UTC)))
+        except PipelineError as error:
+            print(f"{type(error).__name__}: {error}; looking again in {LOOK_S:g} s", file=sys.stderr)
         time.sleep(LOOK_S)
 
 
@@ -63,7 +68,7 @@ def _outbox(store: str) -> "Outbox":
 @app.command("list")
 def list_rows(
     store: Store = "store.sqlite",
-    state: Annotated[Optional[str], typer.Option(help="Only rows that are pending, delivered or dead.")] = None,  # noqa: UP045
+    state: Annotated[Optional[str], typer.Option(help="Only rows that are pending, delivered, dead or withheld.")] = None,  # noqa: UP045
     subscriber: Annotated[Optional[str], typer.Option(help="Only this subscriber.")] = None,  # noqa: UP045
 ) -> None:
     """List the rows of the outbox: one for each alert revision and subscriber."""

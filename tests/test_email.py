@@ -140,7 +140,7 @@ def test_no_text_adds_a_header(text: str) -> None:
     channel = mailed(25).channel
     assert isinstance(channel, EmailChannel)
     with pytest.raises(DeliveryRefusedError):
-        message_of(channel, Parcel("k", "office", DAY, START, text, "text", b"{}"))
+        message_of(channel, Parcel("k", "office", START, text, "text", b"{}"))
 
 
 def test_text_of_an_alert_stays_text(tmp_path: Path) -> None:

@@ -304,19 +304,38 @@ def test_a_coarsened_tier_shows_no_id_that_is_derived_from_a_place(tmp_path):
     assert held.deliver(prepare=lambda *_: []) == []
 
 
-def test_what_a_tier_may_not_see_at_all_is_given_up_with_that_reason(tmp_path):
+def test_what_a_tier_may_not_see_at_all_is_withheld_until_the_policy_is_asked_again(tmp_path):
     held = post(tmp_path, tier="public")
     held.night(DAYS[0], alert("a"))
     (sent,) = held.deliver(prepare=lambda *_: [])
-    assert (sent.outcome, sent.answer) == ("dead", "nothing of it may be shared on tier public")
+    assert (sent.outcome, sent.answer) == ("withheld", "nothing of it may be shared on tier public")
+    assert held.later(days=2) == []
+    held.outbox.retry()
+    (sent,) = held.deliver(prepare=lambda *_: [{"type": "Feature", "geometry": None, "properties": {}}])
+    assert sent.outcome == "delivered"
 
 
-def test_rows_of_a_subscriber_who_left_are_given_up(tmp_path):
+def test_what_is_withheld_of_a_digest_is_in_message_and_receipt(tmp_path):
+    held = post(tmp_path, tier="public")
+    held.night(DAYS[0], alert("a"))
+    held.night(DAYS[1], alert("a", 2, area_ha=9.0), alert("b"))
+    (sent,) = held.deliver(prepare=lambda *_: [{"type": "Feature", "geometry": None, "properties": {}}])
+    assert sent.answer.endswith("; 2 of 3 withheld on tier public")
+    (path,) = (tmp_path / "in").iterdir()
+    told = json.loads(path.read_text(encoding="utf-8"))["overburden"]
+    assert told["withheld"] == 2
+    assert [set(n) for n in told["notices"]] == [{"idempotency_key", "why"}] * 3
+    assert [n["why"] for n in told["notices"]] == [["new alert"], ["area"], ["new alert"]]
+
+
+def test_rows_of_a_subscriber_who_is_not_in_the_file_wait_and_are_then_given_up(tmp_path):
     held = post(tmp_path)
     held.night(DAYS[0], alert("a"))
-    held.subscriptions = ()
+    held.subscriptions, held.at = (), datetime.now(UTC) + timedelta(days=29)
     assert held.deliver() == []
-    assert [(r.state, r.reason) for r in held.rows()] == [(RowState.DEAD, "there is no such subscription any more")]
+    assert held.states() == ["pending"]
+    assert held.later(days=2) == []
+    assert [(r.state, r.reason) for r in held.rows()] == [(RowState.DEAD, "there is no such subscription in the file")]
 
 
 def test_two_deliverers_do_not_work_at_once(tmp_path):
@@ -395,7 +414,7 @@ def test_deliver_and_outbox_commands(tmp_path):
     store = str(tmp_path / "store.sqlite")
     listed = run(app, ["outbox", "list", "--store", store, "--state", "delivered"])
     assert "alert-a-r1" in listed.output
-    assert "0 pending, 1 delivered, 0 dead" in listed.output
+    assert "0 pending, 1 delivered, 0 dead, 0 withheld" in listed.output
     shown = run(app, ["outbox", "show", "alert-a-r1", "--store", store])
     assert "2024-06-01T04:00:00Z  office  folder  delivered  written as" in shown.output
     assert run(app, ["outbox", "retry", "--store", store]).output == "0 rows are due\n"
@@ -406,7 +425,7 @@ def test_a_store_keeps_its_outbox_when_it_is_opened_again(tmp_path):
     held = post(tmp_path)
     held.night(DAYS[0], alert("a"))
     open_store(tmp_path / "store.sqlite")
-    assert held.outbox.counts() == {RowState.PENDING: 1, RowState.DELIVERED: 0, RowState.DEAD: 0}
+    assert held.outbox.counts() == {state: int(state is RowState.PENDING) for state in RowState}
 
 
 def test_every_field_of_a_subscription_is_in_the_docs():

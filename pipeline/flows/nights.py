@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from pipeline.alerts import Alert
 from pipeline.config import load_config
-from pipeline.errors import BudgetSpentError, InputError, PipelineError, ProviderRefusedError, SceneError
+from pipeline.errors import BudgetSpentError, InputError, PipelineError, ProviderRefusedError, SceneError, StoreBusyError
 from pipeline.flows.accounts import provide_account
 from pipeline.flows.entry import AreaOutcome
 from pipeline.io.fetching import is_fetched, sole_use
@@ -213,13 +213,15 @@ def _delivery(config: str) -> AreaOutcome:
     """What came of the night's messages; a failure becomes an outcome, as an area's does."""
     try:
         sent = deliver_due(config)
+    except StoreBusyError as error:
+        return AreaOutcome("delivery", "delivery: left to the deliverer that is at work", False, (str(error),), "", ())
     except Exception as error:
         if not isinstance(error, PipelineError):
             LOG.exception("delivery failed")
         return AreaOutcome("delivery", "delivery: FAILED", True, (f"{type(error).__name__}: {error}",), "", ())
     count = Counter(one.outcome for one in sent)
     line = f"delivery: {', '.join(f'{number} {outcome}' for outcome, number in sorted(count.items())) or 'nothing due'}"
-    wrong = tuple(f"{one.subscriber}: {one.answer}" for one in sent if one.outcome != "delivered")
+    wrong = tuple(f"{one.subscriber}: {one.answer}" for one in sent if one.outcome not in {"delivered", "withheld"})
     return AreaOutcome("delivery", line, bool(count["dead"] or count["stopped"]), wrong, "", ())
 
 

@@ -35,6 +35,8 @@ class RowState(StrEnum):
     DELIVERED = "delivered"
     DEAD = "dead"
     """Given up; the reason says why, and `retry` takes it up again."""
+    WITHHELD = "withheld"
+    """The tier of the subscriber may see nothing of it; `retry` asks the policy again."""
 
 
 @dataclass(frozen=True, slots=True)

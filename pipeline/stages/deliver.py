@@ -5,7 +5,7 @@ import logging
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from pipeline.config import RunConfig
 from pipeline.errors import DeliveryFailedError, DeliveryRefusedError, PipelineError
@@ -22,6 +22,8 @@ PATIENCE = Patience(attempts=14, first_wait_s=60.0, longest_wait_s=6 * 3600.0)
 """Fourteen tries in about a day: longer than a night's outage, shorter than a forgotten server."""
 LONGEST_ASKED_S = 24 * 3600.0
 """No `Retry-After` is obeyed for longer."""
+ORPHAN_DAYS = 30
+"""Rows of a subscriber who is not in the file wait for this long."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Sent:
     subscriber: str
     rows: int
     outcome: str
-    """`delivered`, `waits`, `dead`, or `stopped`: the subscription cannot be served as it is, and nothing was tried."""
+    """`delivered`, `waits`, `dead`, `withheld`, or `stopped`: the subscription cannot be served as it is; nothing was tried."""
     answer: str
 
 
@@ -77,7 +79,7 @@ def deliver(work: Delivery, at: datetime) -> list[Sent]:
     with sole_deliverer(work.store.engine):
         for subscription in work.subscriptions:
             _bundle(outbox, subscription, at, work.quiet_s)
-        _bury_unknown(outbox, by_name, at)
+        _bury_orphans(outbox, by_name, at)
         return list(_send_due(work, outbox, by_name, at))
 
 
@@ -97,15 +99,21 @@ def _bundle(outbox: Outbox, subscription: Subscription, at: datetime, quiet_s: f
         outbox.bundle(rows, message_key(subscription, rows, today), today)
 
 
-def _bury_unknown(outbox: Outbox, by_name: Mapping[str, Subscription], at: datetime) -> None:
-    """Give up rows of subscribers that are in the file no more."""
+def _bury_orphans(outbox: Outbox, by_name: Mapping[str, Subscription], at: datetime) -> None:
+    """Give up rows that have long waited for a subscriber who is not in the file.
+
+    Not at once: another configuration with a file of its own may share the store and deliver them.
+    """
     gone = sorted({r.subscriber for r in outbox.rows(state=RowState.PENDING)} - set(by_name))
     for name in gone:
-        rows = [r for r in outbox.rows(state=RowState.PENDING, subscriber=name) if r.message is None]
+        held = outbox.rows(state=RowState.PENDING, subscriber=name)
+        reason = "there is no such subscription in the file"
+        LOG.warning("%s: %s; %d rows wait for %d days and are then given up", name, reason, len(held), ORPHAN_DAYS)
+        if at - max(r.queued_at for r in held) < timedelta(days=ORPHAN_DAYS):
+            continue
+        rows = [r for r in held if r.message is None]
         if rows:
             outbox.bundle(rows, f"unsent-{rows[0].token}", at.astimezone(UTC).date())
-        reason = "there is no such subscription any more"
-        LOG.warning("%s: %s; its rows are given up", name, reason)
         for row in {r.message: r for r in outbox.rows(state=RowState.PENDING, subscriber=name)}.values():
             receipt = Receipt(str(row.message), name, "none", at, "dead", reason, "", 0)
             outbox.record(receipt, RowState.DEAD, attempts=row.attempts)
@@ -113,7 +121,7 @@ def _bury_unknown(outbox: Outbox, by_name: Mapping[str, Subscription], at: datet
 
 def _send_due(work: Delivery, outbox: Outbox, by_name: Mapping[str, Subscription], at: datetime) -> Iterator[Sent]:
     """Send each message whose time has come, the first written first."""
-    for rows in outbox.due(at):
+    for rows in (due for due in outbox.due(at) if due[0].subscriber in by_name):
         subscription = by_name[rows[0].subscriber]
         try:
             yield _send(work, outbox, subscription, rows, at)
@@ -126,7 +134,7 @@ def _send(work: Delivery, outbox: Outbox, subscription: Subscription, rows: Sequ
     """Send one message once and write what came of it."""
     message = build(subscription, rows, outbox.events(rows), work.prepare)
     attempts = rows[0].attempts + 1
-    parcel = parcel_of(message, _night(rows, at), at)
+    parcel = parcel_of(message, at)
     tried = _try(work, message, parcel, attempts)
     next_at = at + timedelta(seconds=tried.wait_s) if tried.wait_s is not None else None
     digest = hashlib.sha256(parcel.body).hexdigest()
@@ -138,7 +146,9 @@ def _send(work: Delivery, outbox: Outbox, subscription: Subscription, rows: Sequ
     return Sent(message.key, subscription.name, len(rows), outcome, tried.answer)
 
 
-_OUTCOMES = {RowState.DELIVERED: "delivered", RowState.DEAD: "dead", RowState.PENDING: "waits"}
+_OUTCOMES = {
+    RowState.DELIVERED: "delivered", RowState.DEAD: "dead", RowState.PENDING: "waits", RowState.WITHHELD: "withheld",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +165,10 @@ def _try(work: Delivery, message: Message, parcel: Parcel, attempts: int) -> _Tr
     """Try to send a message, for the `attempts`th time."""
     subscription = message.subscription
     if not message.features:
-        return _Tried(RowState.DEAD, f"nothing of it may be shared on tier {subscription.tier}")
+        return _Tried(RowState.WITHHELD, f"nothing of it may be shared on tier {subscription.tier}")
+    held_back = f"; {message.withheld} of {len(message.rows)} withheld on tier {subscription.tier}" if message.withheld else ""
     try:
-        return _Tried(RowState.DELIVERED, send(subscription.channel, parcel, work.environment, work.limits))
+        return _Tried(RowState.DELIVERED, send(subscription.channel, parcel, work.environment, work.limits) + held_back)
     except DeliveryRefusedError as error:
         return _Tried(RowState.DEAD, f"{type(error).__name__}: {error}")
     except DeliveryFailedError as error:
@@ -165,8 +176,3 @@ def _try(work: Delivery, message: Message, parcel: Parcel, attempts: int) -> _Tr
             return _Tried(RowState.DEAD, f"{error}; given up after {attempts} tries")
         asked = min(error.wait_s, LONGEST_ASKED_S) if error.wait_s is not None else None
         return _Tried(RowState.PENDING, str(error), wait_s(attempts, asked, work.patience, random.random()))  # noqa: S311 - jitter
-
-
-def _night(rows: Sequence[Row], at: datetime) -> date:
-    """The last day of which rows speak."""
-    return max((r.day for r in rows), default=at.date())

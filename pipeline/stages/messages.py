@@ -67,6 +67,11 @@ class Message:
         """Idempotency key."""
         return str(self.rows[0].message)
 
+    @property
+    def withheld(self) -> int:
+        """Number of revisions that the tier may not see."""
+        return max(len(self.rows) - len(self.features), 0)
+
 
 def build(subscription: Subscription, rows: Sequence[Row], events: Mapping[int, Event], prepare: Prepare) -> Message:
     """Return the message of rows as the tier of its subscription may see it."""
@@ -82,18 +87,23 @@ def _alert(row: Row, event: Event) -> Alert:
     return replace(alert, properties={**alert.properties, "state": "withdrawn", "evaluated_on": row.day.isoformat()})
 
 
-def parcel_of(message: Message, night: date, sent_at: datetime) -> Parcel:
+def _notice(row: Row, *, is_exact: bool) -> dict[str, object]:
+    """Why a revision is told; coarsened tiers see the kind of news alone: no hectares, day or id."""
+    if not is_exact:
+        return {"idempotency_key": row.token, "why": [words.partition(":")[0].partition(" on ")[0] for words in row.why]}
+    return {"idempotency_key": row.key, "why": list(row.why), "night": row.day.isoformat()}
+
+
+def parcel_of(message: Message, sent_at: datetime) -> Parcel:
     """Return a message as channels take it; the same rows and features always give the same body."""
     subscription = message.subscription
-    notices = [
-        {"idempotency_key": row.key if subscription.is_exact else row.token, "why": list(row.why), "night": row.day.isoformat()}
-        for row in message.rows
-    ]
+    night = max(row.day for row in message.rows) if subscription.is_exact else sent_at.date()
+    notices = [_notice(row, is_exact=subscription.is_exact) for row in message.rows]
     document = {
         "type": "FeatureCollection",
         "overburden": {
             "message": message.key, "subscriber": subscription.name, "tier": subscription.tier,
-            "schema_version": SCHEMA_VERSION, "notices": notices, "withheld": max(len(message.rows) - len(message.features), 0),
+            "schema_version": SCHEMA_VERSION, "notices": notices, "withheld": message.withheld,
             "disclaimer": DISCLAIMER,
         },
         "features": list(message.features),
@@ -101,7 +111,7 @@ def parcel_of(message: Message, night: date, sent_at: datetime) -> Parcel:
     body = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode() + b"\n"
     count = len(message.features)
     subject = f"{count} alert{'' if count == 1 else 's'} of {night.isoformat()} for {subscription.name}"
-    return Parcel(message.key, subscription.name, night, sent_at, subject, _text(message, subject), body)
+    return Parcel(message.key, subscription.name, sent_at, subject, _text(message, subject), body)
 
 
 def _text(message: Message, subject: str) -> str:
@@ -115,7 +125,6 @@ def _text(message: Message, subject: str) -> str:
         lines.append(f"- {known.get('aoi_id', 'area not shared')}, {feature.get('id', 'id not shared')}")
         lines += [f"  why: {'; '.join(message.rows[number].why)}"] if pairs else []
         lines.append(f"  {', '.join(facts)}")
-    withheld = len(message.rows) - len(message.features)
-    lines += [f"{withheld} more may not be shared on tier {message.subscription.tier}."] if withheld > 0 else []
+    lines += [f"{message.withheld} more may not be shared on tier {message.subscription.tier}."] if message.withheld else []
     lines += ["", "Outlines and all properties are in the attached GeoJSON file.", "", DISCLAIMER]
     return "\n".join(" ".join(line.split("\n")) for line in lines) + "\n"

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 
 from pipeline.errors import DeliveryRefusedError, SecretMissingError
@@ -20,8 +20,6 @@ class Parcel:
     key: str
     """Idempotency key of the message, the same at every try."""
     subscriber: str
-    night: date
-    """Day on which the message was made."""
     sent_at: datetime
     subject: str
     text: str

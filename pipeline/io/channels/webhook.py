@@ -22,7 +22,7 @@ def signature(secret: str, at: datetime, body: bytes) -> str:
     Examples
     --------
     >>> signature("s", datetime(2026, 1, 1, tzinfo=UTC), b"{}")[:27]
-    't=1767225600,v1=09b07d40aea'
+    't=1767225600,v1=ba9170a5544'
     """
     stamp = str(int(at.timestamp()))
     mac = hmac.new(secret.encode(), stamp.encode() + b"." + body, hashlib.sha256)
