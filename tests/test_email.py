@@ -1,6 +1,10 @@
 """E-mail through a real SMTP server on loopback."""
 
+import contextlib
 import json
+import socket
+import threading
+import time
 from datetime import date
 from pathlib import Path
 
@@ -127,6 +131,34 @@ def test_a_server_without_starttls_or_with_an_unknown_certificate_gets_no_mail(t
         (sent,) = held_with(tmp_path / "unknown", port, security="starttls").deliver()
         assert (sent.outcome, box.mails) == ("waits", [])
         assert "its certificate is not to be trusted" in sent.answer
+
+
+def test_a_greeting_that_drips_has_an_end(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def drip() -> None:
+            talking, _ = listening.accept()
+            with talking, contextlib.suppress(OSError):
+                for byte in b"220 " + b"x" * 400:
+                    talking.sendall(bytes([byte]))
+                    time.sleep(0.05)
+
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        held = held_with(tmp_path, listening.getsockname()[1])
+        begin = time.monotonic()
+        (sent,) = held.deliver()
+        assert (sent.outcome, time.monotonic() - begin < 5.0) == ("waits", True)
+        thread.join()
+
+
+def test_tls_from_the_first_byte_is_verified(tmp_path: Path) -> None:
+    known = authority(tmp_path / "ca", "127.0.0.1")
+    with mail_server(known.context, is_tls=True) as (box, port):
+        (sent,) = held_with(tmp_path / "known", port, security="tls", ca_file=str(known.ca_file)).deliver()
+        assert (sent.outcome, len(box.mails)) == ("delivered", 1)
+        (sent,) = held_with(tmp_path / "unknown", port, security="tls").deliver()
+        assert (sent.outcome, len(box.mails)) == ("waits", 1)
 
 
 def test_a_missing_password_stops_the_subscription_and_uses_no_try_up(tmp_path: Path) -> None:

@@ -66,11 +66,14 @@ class _Controller(Controller):
 
 
 @contextmanager
-def mail_server(context: ssl.SSLContext | None = None, *, has_login: bool = False) -> Iterator[tuple[Postbox, int]]:
-    """Hold a running server, with STARTTLS where it has a context; gives its postbox and port."""
+def mail_server(
+    context: ssl.SSLContext | None = None, *, has_login: bool = False, is_tls: bool = False
+) -> Iterator[tuple[Postbox, int]]:
+    """Hold a running server, with STARTTLS where it has a context, or TLS from the start; gives its postbox and port."""
     box = Postbox()
     login = {"authenticator": box.authenticate, "auth_required": True} if has_login else {}
-    tls = {"tls_context": context, "require_starttls": True} if context is not None else {}
+    tls: dict[str, Any] = {"tls_context": context, "require_starttls": True} if context is not None else {}
+    tls = {"ssl_context": context} if is_tls else tls
     controller = _Controller(box, hostname="127.0.0.1", port=0, **tls, **login)
     controller.start()
     try:

@@ -2,6 +2,7 @@
 
 import hashlib
 import smtplib
+import socket
 import ssl
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -74,16 +75,7 @@ def _talk(
 ) -> dict[str, tuple[int, bytes]]:
     """Hand a mail to the server; returns the recipients that it refused."""
     with ExitStack() as held:
-        if channel.security == "tls":
-            server: smtplib.SMTP = smtplib.SMTP_SSL(timeout=limits.quiet_s, context=context)
-        else:
-            server = smtplib.SMTP(timeout=limits.quiet_s)
-        server._host = channel.host  # type: ignore[attr-defined]
-        held.callback(server.close)
-        server.connect(channel.host, channel.port)
-        if server.sock is None:
-            raise OSError("no connection")
-        held.enter_context(cut_after(server.sock, limits.whole_s))
+        server = _greeted(held, channel, context, limits)
         if channel.security == "starttls":
             server.starttls(context=context)
         if login is not None:
@@ -94,6 +86,22 @@ def _talk(
         except (smtplib.SMTPException, OSError):
             return dict(refused)  # it has been taken: what the server says at parting changes nothing
         return dict(refused)
+
+
+def _greeted(held: ExitStack, channel: EmailChannel, context: ssl.SSLContext | None, limits: Limits) -> smtplib.SMTP:
+    """A server that has greeted us. What `SMTP.connect` does, but with an end to the greeting too, however it drips."""
+    raw = held.enter_context(socket.create_connection((channel.host, channel.port), timeout=limits.quiet_s))
+    held.enter_context(cut_after(raw, limits.whole_s))
+    server = smtplib.SMTP(timeout=limits.quiet_s)
+    held.callback(server.close)
+    server._host = channel.host  # type: ignore[attr-defined]
+    server.sock = raw
+    if context is not None and channel.security == "tls":
+        server.sock = context.wrap_socket(raw, server_hostname=channel.host)
+    code, _ = server.getreply()
+    if code != 220:
+        raise smtplib.SMTPConnectError(code, "")
+    return server
 
 
 def _raise_for_refused(where: str, refused: Mapping[str, tuple[int, bytes]], count: int) -> str:
