@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from pipeline import __version__, alerts_cli, cadastre_cli, evidence_cli, ledger_cli, outbox_cli
+from pipeline import (
+    __version__,
+    alerts_cli,
+    cadastre_cli,
+    community_cli,
+    evidence_cli,
+    export_cli,
+    ledger_cli,
+    outbox_cli,
+    review_cli,
+)
 from pipeline.errors import InputError, PipelineError
 
 if TYPE_CHECKING:
@@ -30,6 +40,10 @@ app.add_typer(ledger_cli.app, name="ledger")
 app.command("coverage")(ledger_cli.coverage)
 app.add_typer(evidence_cli.app, name="evidence")
 app.add_typer(evidence_cli.keys_app, name="keys")
+app.command("export")(export_cli.export)
+app.add_typer(export_cli.app, name="exports")
+app.add_typer(review_cli.app, name="review")
+app.add_typer(community_cli.app, name="reports")
 app.command("deliver")(outbox_cli.deliver)
 app.add_typer(outbox_cli.app, name="outbox")
 

@@ -149,6 +149,14 @@ class DeliverySection(_Section):
     ] = None
 
 
+class ReviewSection(_Section):
+    """What people say of alerts."""
+
+    second_for_confirmed: Annotated[
+        bool, Field(description="A verdict on a confirmed alert stands when a second person, who is not shown it, agrees.")
+    ] = False
+
+
 class ScheduleSection(_Section):
     """When `overburden schedule` runs the night."""
 
@@ -182,6 +190,7 @@ class RunConfig(_Section):
     tenure: TenureSection = TenureSection()
     alerts: AlertsSection = AlertsSection()
     delivery: DeliverySection = DeliverySection()
+    review: ReviewSection = ReviewSection()
     schedule: ScheduleSection = ScheduleSection()
 
     def store_address(self) -> str:

@@ -182,6 +182,26 @@ class StoreUnreachableError(ProviderError):
     """The server of a store does not answer, lets nobody in, or its driver is not installed."""
 
 
+class ReviewRefusedError(InputError):
+    """A verdict cannot be taken: its reason, reviewer, note or revision is not what one may be."""
+
+
+class ReportsUnreadableError(InputError):
+    """A file of community reports cannot be read as what it is said to be; none of it is taken."""
+
+
+class ReportRefusedError(InputError):
+    """One community report cannot be taken, or what is said of it; it is counted with its reason, others are taken."""
+
+    def __init__(self, code: str, words: str) -> None:
+        super().__init__(f"{code}: {words}")
+        self.code = code
+
+
+class ReportUnknownError(InputError):
+    """A community report is asked for that the store does not hold, or by letters that more than one begins with."""
+
+
 class StoreBusyError(InputError):
     """Another run holds the store's lock for this area of interest."""
 
@@ -223,6 +243,17 @@ class KeyMissingError(InputError):
 
 class KeyExistsError(InputError):
     """A key is asked for where one is in use."""
+
+
+# --- sharing ---------------------------------------------------------------------------------------------------------
+
+
+class SharingPolicyError(InputError):
+    """A sharing policy, a record of consents or a sharing key is not what one may be."""
+
+
+class SharingRefusedError(InputError):
+    """Something is asked for a tier that the policy does not let it have."""
 
 
 # --- subscriptions and delivery --------------------------------------------------------------------------------------

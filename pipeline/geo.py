@@ -4,6 +4,7 @@ Areas are geodesic on WGS 84, on the union of the geometry; distances are measur
 (EPSG:3857) never measures anything here.
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
@@ -158,6 +159,26 @@ def _unwrapped(part: BaseGeometry) -> BaseGeometry:
     if east - west <= 180.0:
         return part
     return shapely.transform(part, lambda p: p + np.where(p[:, :1] < 0.0, [360.0, 0.0], 0.0))
+
+
+def bbox(geometries: Iterable[BaseGeometry]) -> tuple[float, float, float, float]:
+    """Return west, south, east, north of lon/lat geometries; west is greater than east where the box crosses the antimeridian.
+
+    Every part must lie in [-180, 180]. RFC 7946, section 5.2.
+
+    Examples
+    --------
+    >>> bbox([shapely.box(179.0, 0.0, 180.0, 1.0), shapely.box(-180.0, 0.0, -179.0, 1.0)])
+    (179.0, 0.0, -179.0, 1.0)
+    """
+    bounds = [part.bounds for g in geometries for part in shapely.get_parts(g).tolist()]
+    spans = sorted((b[0], b[2]) for b in bounds)
+    gaps, east = [], spans[0][1]
+    for left, right in spans[1:]:
+        gaps.append((left - east, left, east))
+        east = max(east, right)
+    widest = max([(spans[0][0] + 360.0 - east, spans[0][0], east), *gaps], key=lambda gap: gap[0])
+    return widest[1], min(b[1] for b in bounds), widest[2], max(b[3] for b in bounds)
 
 
 def to_lonlat(geometry: BaseGeometry, crs: str) -> BaseGeometry:

@@ -165,7 +165,14 @@ ALERT_PROPERTIES: tuple[AlertProperty, ...] = (
         "Signed bundle with pictures, series, titles and hashes, a zip, relative to this file.",
         nullable=True,
     ),
-    _P("review_verdict", "string", "", "Verdict of a human reviewer.", nullable=True),
+    _P(
+        "review_verdict",
+        "string",
+        "",
+        "What people said of a revision, such as `rejected (river_bar, revision 3)`: accepted, rejected, inconclusive, "
+        "awaiting_second or disputed, with reasons and revision; `outdated: ` before it where this revision is another one.",
+        nullable=True,
+    ),
     _P("merged_from", "strings", "", "Sites that became part of this one."),
     _P("split_from", "string", "", "Site that this one was part of.", nullable=True),
     _P("is_simulated", "string", "", "`yes` where the pixels are simulated, else `no`.", choices=("yes", "no")),

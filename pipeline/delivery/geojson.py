@@ -12,7 +12,9 @@ from shapely.geometry.base import BaseGeometry
 
 from pipeline import geo
 from pipeline.alerts import ALERT_PROPERTIES, SCHEMA_VERSION, Alert, AlertProperty
+from pipeline.delivery.document import SharedFile
 from pipeline.errors import DeliveryInvalidError
+from pipeline.sharing import SharedAlert
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _OPEN_LEVELS = 4
@@ -90,12 +92,30 @@ def check_alert(alert: Alert) -> None:
         Names every property that is missing, too many, of another type, out of its choices or NaN, and what is wrong
         with the outline.
     """
-    faults = [f for p in ALERT_PROPERTIES if (f := _fault(alert.properties, p))]
-    extra = sorted(set(alert.properties) - {p.name for p in ALERT_PROPERTIES})
+    _check(alert.id, alert.properties, ALERT_PROPERTIES, alert.geometry)
+
+
+def check_record(record: SharedAlert, fields: Sequence[AlertProperty]) -> None:
+    """Raise unless a shared record has exactly the properties that its tier is told, of their types, and a place in lon/lat.
+
+    Raises
+    ------
+    DeliveryInvalidError
+        As `check_alert`.
+    """
+    _check(record.id, record.properties, fields, record.geometry)
+
+
+def _check(
+    id_: str, properties: Mapping[str, object], fields: Sequence[AlertProperty], geometry: BaseGeometry | None
+) -> None:  # fmt: skip
+    """Raise where properties or an outline are not what they must be."""
+    faults = [f for p in fields if (f := _fault(properties, p))]
+    extra = sorted(set(properties) - {p.name for p in fields})
     faults += [f"{name} is not in the table" for name in extra]
-    faults += [f for f in (_outline_fault(alert.geometry),) if f]
+    faults += [f for f in (_outline_fault(geometry) if geometry is not None else None,) if f]
     if faults:
-        raise DeliveryInvalidError(f"alert {alert.id}: {'; '.join(faults)}; see docs/alert-properties.md")
+        raise DeliveryInvalidError(f"alert {id_}: {'; '.join(faults)}; see docs/alert-properties.md")
 
 
 def _rounded(coordinates: object) -> object:
@@ -193,3 +213,34 @@ def sites_collection(sites: Sequence[tuple[BaseGeometry | None, Mapping[str, obj
         for outline, properties in sites
     ]
     return _lines({"type": "FeatureCollection", "features": features}) + "\n"
+
+
+def shared_collection(file: SharedFile) -> str:
+    """Return the GeoJSON text of what a tier is told, in the order of the records; a withheld place is null.
+
+    Raises
+    ------
+    DeliveryInvalidError
+        See `check_record`; or the manifest is no plain JSON.
+    """
+    if not _is_plain(file.manifest):
+        raise DeliveryInvalidError(f"{file.aoi_id}: the manifest is no plain JSON (a NaN, a date or an object)")
+    for record in file.records:
+        check_record(record, file.fields)
+    document = {
+        "type": "FeatureCollection",
+        "overburden": {
+            "aoi_id": file.aoi_id, "as_of": file.as_of.isoformat(), "schema_version": SCHEMA_VERSION, "tier": str(file.tier),
+            "manifest": dict(file.manifest),
+        },
+        "features": [
+            {
+                "type": "Feature",
+                "id": record.id,
+                "geometry": None if record.geometry is None else _geometry(record.geometry),
+                "properties": {p.name: record.properties[p.name] for p in file.fields},
+            }
+            for record in file.records
+        ],
+    }  # fmt: skip
+    return _lines(document) + "\n"

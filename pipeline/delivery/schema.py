@@ -1,6 +1,10 @@
 """The contract of alert properties as JSON Schema and as documentation, from the one table in `alerts`."""
 
+import json
+from collections.abc import Collection, Mapping
+
 from pipeline.alerts import ALERT_PROPERTIES, SCHEMA_VERSION, AlertProperty
+from pipeline.sharing import ALWAYS_SHARED, Tier
 
 _TYPES: dict[str, dict[str, object]] = {
     "string": {"type": "string"},
@@ -37,35 +41,62 @@ def _property_schema(entry: AlertProperty) -> dict[str, object]:
     return schema
 
 
+_PLACE: dict[str, object] = {
+    "type": "object",
+    "required": ["type", "coordinates"],
+    "properties": {"type": {"enum": ["Polygon", "MultiPolygon"]}, "coordinates": {"type": "array"}},
+}
+
+
 def alert_schema() -> dict[str, object]:
     """Return the JSON Schema (2020-12) of an alert file."""
-    feature = {
+    return _collection(f"overburden alerts {SCHEMA_VERSION}", _MADE_WITH, _feature([p.name for p in ALERT_PROPERTIES], _PLACE))
+
+
+def shared_schema() -> dict[str, object]:
+    """Return the JSON Schema (2020-12) of a file that was exported for a tier: it has the properties that the tier is told."""
+    known, required = _MADE_WITH["properties"], _MADE_WITH["required"]
+    members = {**known, "tier": {"enum": [str(t) for t in Tier]}} if isinstance(known, Mapping) else {}
+    made_with = {**_MADE_WITH, "required": [*required, "tier"] if isinstance(required, list) else [], "properties": members}
+    always = [p.name for p in ALERT_PROPERTIES if p.name in ALWAYS_SHARED]
+    place: dict[str, object] = {"anyOf": [_PLACE, {"type": "null"}]}
+    return _collection(f"overburden shared alerts {SCHEMA_VERSION}", made_with, _feature(always, place))
+
+
+def schema_text(schema: Mapping[str, object]) -> str:
+    """Return a schema as the text of its published file."""
+    return json.dumps(schema, ensure_ascii=False, indent=1) + "\n"
+
+
+def _feature(required: Collection[str], place: Mapping[str, object]) -> dict[str, object]:
+    """Schema of one feature."""
+    return {
         "type": "object",
         "required": ["type", "id", "geometry", "properties"],
         "properties": {
             "type": {"const": "Feature"},
             "id": {"type": "string"},
-            "geometry": {
-                "type": "object",
-                "required": ["type", "coordinates"],
-                "properties": {"type": {"enum": ["Polygon", "MultiPolygon"]}, "coordinates": {"type": "array"}},
-            },
+            "geometry": place,
             "properties": {
                 "type": "object",
-                "required": [p.name for p in ALERT_PROPERTIES],
+                "required": list(required),
                 "properties": {p.name: _property_schema(p) for p in ALERT_PROPERTIES},
                 "additionalProperties": False,
             },
         },
     }
+
+
+def _collection(title: str, made_with: Mapping[str, object], feature: Mapping[str, object]) -> dict[str, object]:
+    """Schema of a file."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"overburden alerts {SCHEMA_VERSION}",
+        "title": title,
         "type": "object",
         "required": ["type", "overburden", "features"],
         "properties": {
             "type": {"const": "FeatureCollection"},
-            "overburden": _MADE_WITH,
+            "overburden": made_with,
             "features": {"type": "array", "items": feature},
         },
     }

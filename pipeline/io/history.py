@@ -16,6 +16,7 @@ from pipeline.io.database import transaction
 from pipeline.io.events import Event, event_of
 from pipeline.io.journal import EntryKind
 from pipeline.io.observations import read_rows
+from pipeline.io.reviews import ReviewBook, read_reviews
 from pipeline.io.verification import open_to_read
 from pipeline.ledger import LedgerRow
 
@@ -148,6 +149,13 @@ class History:
         with transaction(self._engine) as connection:
             return [event_of(row) for row in connection.execute(query).mappings()]
 
+    def told(self, aoi_id: str) -> list[Event]:
+        """Return every event of an area in its present epoch, in order."""
+        telling = self.telling(aoi_id) or Telling(1)
+        query = sa.select(t.events).where(*_within(aoi_id, telling, None)).order_by(t.events.c.seq)
+        with self._engine.begin() as connection:
+            return [event_of(row) for row in connection.execute(query).mappings()]
+
     def revisions(self, aoi_id: str, site_id: str) -> list[Event]:
         """Return everything that was ever said of a site, of all epochs, in the order in which it was said."""
         query = sa.select(t.events).where(t.events.c.aoi_id == aoi_id, t.events.c.site_id == site_id)
@@ -185,6 +193,10 @@ class History:
         with transaction(self._engine) as connection:
             noted = journal.entries(connection, EntryKind.EVENTS)
         return Instants([e.payload["last"] for e in noted], [e.noted_at if e.aoi_id else None for e in noted])
+
+    def reviews(self, told_by: date | None = None) -> ReviewBook:
+        """Return what people said of alerts, all of it or what had been said by the end of a day (UTC)."""
+        return read_reviews(self._engine, told_by)
 
     def ledger(self, aoi_id: str) -> list[LedgerRow]:
         """Return the observation ledger of an area."""

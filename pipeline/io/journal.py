@@ -37,6 +37,18 @@ class EntryKind(StrEnum):
     """A late scene: the area's ledger was emptied and its history is told again."""
     NIGHT = "night"
     """A night's files were written."""
+    EXPORT = "export"
+    """Files were made for somebody: for whom, by which tier, and their digests."""
+    REVIEW = "review"
+    """Somebody gave a verdict on a revision."""
+    REVIEW_WITHDRAWN = "review_withdrawn"
+    """Somebody took their verdicts on a revision back."""
+    REPORT = "report"
+    """Community reports were taken in: their ids and digests, not what they say."""
+    REPORT_CONSENT = "report_consent"
+    """Somebody noted how far a community report may be shared."""
+    REPORT_ERASED = "report_erased"
+    """What a community report says was erased."""
 
 
 @dataclass(frozen=True, slots=True)

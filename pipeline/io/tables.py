@@ -180,3 +180,12 @@ cadastre_entries = Table(
     Column("digest", String, ForeignKey("cadastre_record.digest"), nullable=False, index=True),
 )  # fmt: skip
 """Which snapshot said what, in the order of its file."""
+
+community_reports = Table(
+    "community_report", metadata,
+    Column("id", String, primary_key=True),
+    Column("digest", String, nullable=False),
+    Column("taken_at", String, nullable=False),
+    Column("record", Text, nullable=False),
+)  # fmt: skip
+"""What communities report. Its text may be erased; the journal notes the digest of each, and each erasure."""

@@ -1,5 +1,6 @@
 """Whether a store says what it said: both chains, the observation ledger against the journal, and anchors from outside."""
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ _MEMBERS: dict[str, set[str]] = {
     EntryKind.ADOPTED: {"put", "gone"},
     EntryKind.OBSERVATIONS: {"put", "gone"},
     EntryKind.EPOCH: set(),
+    EntryKind.REPORT: {"taken"},
+    EntryKind.REPORT_ERASED: {"id"},
 }
 """What the payload of an entry has at least."""
 Replayed = dict[Key, tuple[str | None, str]]
@@ -104,7 +107,7 @@ def look_at(connection: sa.Connection, files: Sequence[Path]) -> Verification:
         notes.append("the store was written before there was a journal: its observation ledger cannot be checked until a run "
                      "has taken it over")  # fmt: skip
     else:
-        findings += [*_unnoted_events(connection), *_ledger_faults(connection)]
+        findings += [*_unnoted_events(connection), *_ledger_faults(connection), *_report_faults(connection)]
     anchors = []
     for path in files:
         read, faults = _compare(connection, path)
@@ -160,6 +163,25 @@ def _unnoted_events(connection: sa.Connection) -> Iterator[str]:
         expected = last + 1
     for seq in connection.execute(sa.select(c.seq).where(c.seq >= expected).order_by(c.seq)).scalars():
         yield f"event {seq} was inserted: no run noted it"
+
+
+def _report_faults(connection: sa.Connection) -> Iterator[str]:
+    """Community reports that are not as the journal notes them."""
+    told: dict[str, str] = {}
+    for _, noted in _entries(connection, EntryKind.REPORT, EntryKind.REPORT_ERASED):
+        if noted["kind"] == EntryKind.REPORT:
+            told.update((str(id_), str(value)) for id_, value in noted["taken"])
+        else:
+            told.pop(str(noted["id"]), None)
+    c = t.community_reports.c
+    for id_, value, record in connection.execute(sa.select(c.id, c.digest, c.record).order_by(c.id)):
+        noted_digest = told.pop(id_, None)
+        if noted_digest is None:
+            yield f"community report {id_} was inserted, or was erased and is there again: no import noted it"
+        elif value != noted_digest or hashlib.sha256(str(record).encode()).hexdigest() != noted_digest:
+            yield f"community report {id_} was changed"
+    for id_ in sorted(told):
+        yield f"community report {id_} was removed: its erasure is not noted"
 
 
 def _entries(connection: sa.Connection, *kinds: EntryKind, aoi_id: str | None = None) -> Iterator[tuple[int, dict[str, Any]]]:

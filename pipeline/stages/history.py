@@ -13,6 +13,7 @@ from pipeline.delivery import feature_collection
 from pipeline.errors import AlertUnknownError
 from pipeline.io.events import Event
 from pipeline.io.history import History, Night, Telling
+from pipeline.stages.reviews import verdict_words, with_verdicts
 from pipeline.stages.sites import alert_of
 
 _LISTS = ("strings", "objects")
@@ -41,7 +42,9 @@ def said_on(
     telling = book.telling(aoi_id, told_by)
     if telling is None:
         return None
-    said = [Said(aoi_id, event, alert_of(event)) for event in book.standing(aoi_id, telling, on, site_id)]
+    events = book.standing(aoi_id, telling, on, site_id)
+    alerts = with_verdicts(events, book.reviews(told_by), on=on)
+    said = [Said(aoi_id, event, alert) for event, alert in zip(events, alerts, strict=True)]
     return sorted(said, key=lambda s: (-float(str(s.value("priority"))), str(s.value("site_id"))))
 
 
@@ -107,7 +110,7 @@ def _chunk_px(nights: Sequence[Night]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One revision with what it says otherwise than the one before."""
+    """One revision with what it says otherwise than the one before, and what people said of it."""
 
     event: Event
     written_at: str
@@ -124,13 +127,14 @@ def revisions_of(book: History, letters: str) -> list[Revision]:
         There is none by this id.
     """
     aoi_id, site_id = book.find(letters)
-    instants, found = book.instants(), []
+    instants, reviews, found = book.instants(), book.reviews(), []
     before: Event | None = None
     for event in book.revisions(aoi_id, site_id):
         noted = instants.of(event.seq)
         words = change_words(_properties(before), _properties(event) or {})
         if before is not None and before.epoch != event.epoch:
             words = [f"told again with a late scene (epoch {event.epoch})", *words]
+        words += verdict_words(event, reviews)
         found.append(Revision(event, f"{noted:%Y-%m-%dT%H:%M:%SZ}" if noted else "not on record", tuple(words)))
         before = event
     return found

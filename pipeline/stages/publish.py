@@ -13,11 +13,13 @@ from pipeline.delivery import ReportInputs, feature_collection, run_report
 from pipeline.io.models import Model
 from pipeline.io.outputs import write_whole
 from pipeline.io.pixels import Reading
+from pipeline.io.reviews import read_reviews
 from pipeline.io.store import Store
 from pipeline.ledger import LedgerRow
 from pipeline.scenes import Acquisition
 from pipeline.stages.bundles import write_bundles
 from pipeline.stages.reports import write_summaries
+from pipeline.stages.reviews import with_verdicts
 from pipeline.stages.sites import alert_of
 from pipeline.stages.views import write_map
 from pipeline.tenure import Law, LawBook
@@ -60,9 +62,14 @@ class Published:
 
 
 def publish(work: Publication) -> Published:
-    """Write the files of a night; the same store and date always give the same bytes."""
+    """Write the files of a night; the same store and date always give the same bytes.
+
+    What people said of alerts is in the store; it is laid over the alerts here and is no event of theirs.
+    """
     events = work.store.latest_events(work.area.id, work.as_of)
-    told = [alert_of(event) for event in events.values()]
+    plain = {event.alert_id: alert_of(event) for event in events.values()}
+    second = work.config.review.second_for_confirmed
+    told = with_verdicts(events.values(), read_reviews(work.store.engine), on=work.as_of, needs_second=second)
     is_new = [work.previous_as_of is None or e.day > work.previous_as_of for e in events.values()]
     known = _known_to_agencies(work)
     published = Published(
@@ -72,7 +79,8 @@ def publish(work: Publication) -> Published:
         tuple(a for a, new in zip(told, is_new, strict=True) if new and a.properties["site_id"] in known),
     )  # fmt: skip
     if work.has_pictures and work.config.delivery.has_evidence:
-        write_bundles(work, [*published.alerts, *published.disturbances])
+        # a bundle is signed once for a revision: it holds what was told, not what people said of it since
+        write_bundles(work, [plain[a.id] for a in (*published.alerts, *published.disturbances)])
     if work.has_pictures and work.config.delivery.has_map:
         write_map(work, published.alerts, published.disturbances)
     _write(work, "disturbances.geojson", published.disturbances)

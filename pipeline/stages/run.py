@@ -27,6 +27,7 @@ from pipeline.io.outputs import exclusive, remove_leftovers
 from pipeline.io.pixels import Reading, read_scene
 from pipeline.io.priorities import default_priority, load_priority
 from pipeline.io.providers import Source, Unusable
+from pipeline.io.reviews import SECOND_FACT
 from pipeline.io.states import StateFolder
 from pipeline.io.store import AreaState, Store, open_store
 from pipeline.io.subscriptions import load_subscriptions
@@ -209,7 +210,12 @@ def finish(walk: Walk) -> AoiResult:
     LOG.info("%s: %d site days; writing", walk.area.id, days)
     work = publication(walk, ledger, previous)
     published = publish(work)
-    facts = {"manifest": json.dumps(manifest_of(work)), "chunk_px": walk.request.config.cube.chunk_px}  # text keeps its order
+    facts: dict[str, object] = {
+        "manifest": json.dumps(manifest_of(work)),
+        "chunk_px": walk.request.config.cube.chunk_px,
+    }  # text keeps its order
+    if walk.request.config.review.second_for_confirmed:
+        facts[SECOND_FACT] = True
     anchor(walk.request.out, walk.area.id, walk.as_of, walk.store.note_published(walk.state, walk.as_of, facts))
     failed = tuple(r.reason for r in tried if r.outcome is Outcome.FAILED)
     return AoiResult(
