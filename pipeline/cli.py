@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from pipeline import __version__, alerts_cli, cadastre_cli, community_cli, evidence_cli, export_cli, ledger_cli, review_cli
+from pipeline import (
+    __version__,
+    alerts_cli,
+    cadastre_cli,
+    community_cli,
+    evidence_cli,
+    export_cli,
+    ledger_cli,
+    outbox_cli,
+    review_cli,
+)
 from pipeline.errors import InputError, PipelineError
 
 if TYPE_CHECKING:
@@ -34,6 +44,8 @@ app.command("export")(export_cli.export)
 app.add_typer(export_cli.app, name="exports")
 app.add_typer(review_cli.app, name="review")
 app.add_typer(community_cli.app, name="reports")
+app.command("deliver")(outbox_cli.deliver)
+app.add_typer(outbox_cli.app, name="outbox")
 
 Day = Annotated[Optional[datetime], typer.Option("--as-of", formats=["%Y-%m-%d"], help="The date that the run speaks for.")]  # noqa: UP045 - typer reads it
 Config = Annotated[Path, typer.Option("--config", help="YAML configuration of the run.")]

@@ -175,6 +175,10 @@ class RunConfig(_Section):
     registry: Annotated[
         str | None, Field(description="SQLite file or database URL of the cadastre registry; empty: the store.")
     ] = None
+    subscriptions: Annotated[
+        str | None,
+        Field(description="File of subscriptions: who is told of which alerts; empty: nobody. See docs/delivery.md."),
+    ] = None
     model: Annotated[str | None, Field(description="Folder of the model; empty: the one that comes with overburden.")] = None
     priority: Annotated[
         str | None, Field(description="File of the weights of the priority; empty: configs/priority.yaml of overburden.")
@@ -188,6 +192,10 @@ class RunConfig(_Section):
     delivery: DeliverySection = DeliverySection()
     review: ReviewSection = ReviewSection()
     schedule: ScheduleSection = ScheduleSection()
+
+    def store_address(self) -> str:
+        """Return the address of the store: the one that is named, or store.sqlite in `out`."""
+        return self.store or str(Path(self.out) / "store.sqlite")
 
     def keys_folder(self, store: str | None = None) -> Path:
         """Return the folder of the signing keys: the one that is named, or `keys` beside the file of the store."""
@@ -246,6 +254,7 @@ def _absolute(config: RunConfig, base: Path) -> RunConfig:
             "fetch": config.fetch.model_copy(update={"folder": place(config.fetch.folder) if config.fetch.folder else None}),
             "store": place(config.store) if config.store else None,
             "registry": place(config.registry) if config.registry else None,
+            "subscriptions": place(config.subscriptions) if config.subscriptions else None,
             "model": place(config.model) if config.model else None,
             "priority": place(config.priority) if config.priority else None,
             "delivery": config.delivery.model_copy(

@@ -254,3 +254,47 @@ class SharingPolicyError(InputError):
 
 class SharingRefusedError(InputError):
     """Something is asked for a tier that the policy does not let it have."""
+
+
+# --- subscriptions and delivery --------------------------------------------------------------------------------------
+
+
+class SubscriptionsInvalidError(InputError):
+    """A file of subscriptions has an unknown field, a wrong value, or one name twice."""
+
+
+class SecretMissingError(InputError):
+    """The environment variable that a subscription names is not set."""
+
+
+class TierUnavailableError(InputError):
+    """A subscription asks for a sharing tier, and nothing says what that tier may see."""
+
+
+class OutboxUnknownError(InputError):
+    """A message is asked for that the outbox does not hold, or by letters that more than one begins with."""
+
+
+class ChannelUnavailableError(InputError):
+    """A channel needs a library that is not installed."""
+
+
+class DeliveryFailedError(PipelineError):
+    """A message was not taken, and may be taken later."""
+
+    def __init__(self, text: str, wait_s: float | None = None) -> None:
+        super().__init__(text)
+        self.wait_s = wait_s
+        """What the receiver asks to wait, if it does."""
+
+
+class DeliveryRefusedError(PipelineError):
+    """A message was refused for good: trying again by itself would not help."""
+
+
+class RedirectRefusedError(DeliveryRefusedError):
+    """A webhook answers with a redirect; none is followed."""
+
+
+class TargetRefusedError(DeliveryRefusedError):
+    """A webhook leads to a loopback, link-local, private or otherwise special address, or its address is oddly spelled."""

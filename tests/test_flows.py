@@ -38,12 +38,17 @@ def test_flow_and_run_give_the_same_bytes_and_a_bad_area_stops_nothing(tmp_path:
     write_aoi(tmp_path / "bad.geojson", Point(0, 0), id="bad")
     areas = [{"aoi": str(tmp_path / name), "catalog": str(catalog)} for name in ("bad.geojson", "aoi.geojson")]
     config = tmp_path / "night.yaml"
-    config.write_text(yaml.safe_dump({"areas": areas, "out": str(tmp_path / "flow")}), encoding="utf-8")
+    told = {"name": "office", "tier": "restricted", "channel": {"kind": "folder", "path": "in"}}
+    (tmp_path / "subscriptions.yaml").write_text(yaml.safe_dump({"subscriptions": [told]}), encoding="utf-8")
+    document = {"areas": areas, "out": str(tmp_path / "flow"), "subscriptions": "subscriptions.yaml"}
+    config.write_text(yaml.safe_dump(document), encoding="utf-8")
 
     before = servers()
     flow = overburden("nightly", "--config", config, "--as-of", "2025-01-07")
     assert flow.returncode == 1
     assert "AoiInvalidError" in flow.stderr
+    assert "delivery: 1 delivered" in flow.stdout
+    assert len(list((tmp_path / "in").glob("*.geojson"))) == 1
     alone = overburden(
         "run", "--catalog", catalog, "--aoi", tmp_path / "aoi.geojson", "--out", tmp_path / "run", "--as-of", "2025-01-07"
     )  # fmt: skip

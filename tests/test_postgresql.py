@@ -9,8 +9,9 @@ from test_run import days_of
 from worlds import pit_in_forest, write_aoi
 
 from pipeline.config import RunConfig
-from pipeline.errors import StoreMismatchError, StoreUnreachableError
+from pipeline.errors import StoreBusyError, StoreMismatchError, StoreUnreachableError
 from pipeline.io.database import open_database
+from pipeline.io.outbox import sole_deliverer
 from pipeline.io.registry import open_registry
 from pipeline.io.store import Store, open_store
 from pipeline.stages import AoiRequest, run_aoi
@@ -94,6 +95,26 @@ def test_a_registry_lies_on_a_server_too(server: Postgis) -> None:
     held = book.take([title(), title("T2")], snapshot(date(2025, 1, 1), count=2), taken_at=NOON)
     assert book.titles(held, within=(-1.695, 6.0, -1.6, 6.1)) == [title(), title("T2")]
     assert book.titles(held, within=(0, 0, 1, 1)) == []
+
+
+def test_an_outbox_lies_on_a_server_too(server: Postgis, tmp_path: Path) -> None:
+    from datetime import date
+
+    from deliveries import Post, alert, folder_of
+
+    subscriptions = [folder_of(tmp_path / name, name, digest=name == "digest") for name in ("digest", "single")]
+    held = Post(tmp_path, subscriptions, address=server.url("outbox"))
+    held.night(date(2024, 5, 1), alert("a"), alert("b"))
+    held.night(date(2024, 5, 6), alert("a", 2, state="closed"))
+    with sole_deliverer(held.store.engine), pytest.raises(StoreBusyError):
+        held.deliver()
+    assert sorted((s.subscriber, s.outcome, s.rows) for s in held.deliver()) == [
+        ("digest", "delivered", 3), *[("single", "delivered", 1)] * 3,
+    ]  # fmt: skip
+    assert held.deliver() == []
+    assert set(held.states()) == {"delivered"}
+    assert held.outbox.message_of("alert-a-r2") != ""
+    assert len(held.outbox.receipts()) == 4
 
 
 def test_a_server_that_does_not_answer_is_named_without_its_password(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """The flows. A task is a chunk and a period, or an area; paths and small reports cross its boundary, never pixels."""
 
 import logging
+import os
+from collections import Counter
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -21,12 +23,13 @@ from tqdm import tqdm
 
 from pipeline.alerts import Alert
 from pipeline.config import load_config
-from pipeline.errors import BudgetSpentError, InputError, PipelineError, ProviderRefusedError, SceneError
+from pipeline.errors import BudgetSpentError, InputError, PipelineError, ProviderRefusedError, SceneError, StoreBusyError
 from pipeline.flows.accounts import provide_account
 from pipeline.flows.entry import AreaOutcome
 from pipeline.io.fetching import is_fetched, sole_use
 from pipeline.io.outputs import exclusive
 from pipeline.stages.chunks import update_chunk
+from pipeline.stages.deliver import Sent, deliver, delivery_of
 from pipeline.stages.run import AoiRequest, Walk, chunk_work, finish, open_walk, search_scenes
 from pipeline.stages.scenes import Search, area_out, fetch_one
 
@@ -194,7 +197,32 @@ def _show(outcomes: list[AreaOutcome], as_of: str) -> None:
 def nightly(config: str, as_of: str | None = None, *, has_pictures: bool = True) -> list[AreaOutcome]:
     """Every area of a configuration, for one date; without one, for the date on which the run was scheduled."""
     day = as_of or _scheduled_on().isoformat()
-    return _nights(config, day, None, has_pictures=has_pictures)
+    outcomes = _nights(config, day, None, has_pictures=has_pictures)
+    if load_config(Path(config)).subscriptions is not None:
+        outcomes.append(_delivery(config))
+    return outcomes
+
+
+@task(timeout_seconds=HOURS_S)
+def deliver_due(config: str) -> list[Sent]:
+    """Send to subscribers what is due. It is not tried again here: the outbox knows when to."""
+    return deliver(delivery_of(load_config(Path(config)), os.environ), datetime.now(UTC))
+
+
+def _delivery(config: str) -> AreaOutcome:
+    """What came of the night's messages; a failure becomes an outcome, as an area's does."""
+    try:
+        sent = deliver_due(config)
+    except StoreBusyError as error:
+        return AreaOutcome("delivery", "delivery: left to the deliverer that is at work", False, (str(error),), "", ())
+    except Exception as error:
+        if not isinstance(error, PipelineError):
+            LOG.exception("delivery failed")
+        return AreaOutcome("delivery", "delivery: FAILED", True, (f"{type(error).__name__}: {error}",), "", ())
+    count = Counter(one.outcome for one in sent)
+    line = f"delivery: {', '.join(f'{number} {outcome}' for outcome, number in sorted(count.items())) or 'nothing due'}"
+    wrong = tuple(f"{one.subscriber}: {one.answer}" for one in sent if one.outcome not in {"delivered", "withheld"})
+    return AreaOutcome("delivery", line, bool(count["dead"] or count["stopped"]), wrong, "", ())
 
 
 def _scheduled_on() -> date:

@@ -21,6 +21,7 @@ from pipeline.io import tables as t
 from pipeline.io.database import open_database, transaction
 from pipeline.io.events import EMPTY, GENESIS, Event, Head, append_events, event_faults, event_head, event_of
 from pipeline.io.observations import put_rows, read_rows
+from pipeline.io.outbox import Notice, enqueue
 from pipeline.ledger import LedgerRow
 from pipeline.provenance import canonical_json
 from pipeline.sites import PixelTable, Site
@@ -213,9 +214,10 @@ class Store:
             return [_site(r["record"], r["keys"]) for r in connection.execute(query).mappings()]
 
     def swap_sites(
-        self, aoi_id: str, day: date, sites: Sequence[Site], payloads: Sequence[Mapping[str, object]], *, area: AreaState
-    ) -> None:
-        """Swap in the sites after a day together with the events of that day, and drop pixels that are not needed."""
+        self, aoi_id: str, day: date, sites: Sequence[Site], payloads: Sequence[Mapping[str, object]], *, area: AreaState,
+        notices: Sequence[Notice] = (),
+    ) -> None:  # fmt: skip
+        """Swap in the sites after a day with the events of that day and who is told of them; drop pixels not needed."""
         with self._begin() as connection:
             journal.begin(connection)
             connection.execute(t.sites.delete().where(t.sites.c.aoi_id == aoi_id))
@@ -225,6 +227,7 @@ class Store:
             told = append_events(connection, aoi_id, day, payloads, area.epoch)
             if told is not None:
                 journal.note_events(connection, aoi_id, told)
+            enqueue(connection, aoi_id, day, area.epoch, notices)
             connection.execute(
                 t.runs.update().where(t.runs.c.aoi_id == aoi_id).values(site_day=day.isoformat())
             )  # fmt: skip

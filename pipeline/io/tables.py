@@ -105,6 +105,48 @@ nights = Table(
 )  # fmt: skip
 """The dates that runs spoke for."""
 
+outbox = Table(
+    "outbox", metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("subscriber", String, nullable=False),
+    Column("key", String, nullable=False),
+    Column("token", String, nullable=False),
+    Column("aoi_id", String, nullable=False, index=True),
+    Column("alert_id", String, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("event_seq", Integer, ForeignKey("events.seq"), nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("day", String, nullable=False),
+    Column("content_digest", String, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("told", Text, nullable=False),
+    Column("is_void", Integer, nullable=False),
+    Column("queued_at", String, nullable=False),
+    Column("state", String, nullable=False, index=True),
+    Column("message", String, index=True),
+    Column("bundled_on", String),
+    Column("attempts", Integer, nullable=False),
+    Column("next_attempt_at", String),
+    Column("reason", Text, nullable=False),
+    UniqueConstraint("subscriber", "key"),
+)  # fmt: skip
+"""What subscribers are to be told, written in the transaction of the events; rows stay, as the record of who was told what.
+`message` is set before the first try and never changes: rows of one message are always sent together."""
+
+receipts = Table(
+    "receipts", metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("message", String, nullable=False, index=True),
+    Column("subscriber", String, nullable=False),
+    Column("channel", String, nullable=False),
+    Column("attempted_at", String, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("sha256", String, nullable=False),
+    Column("rows", Integer, nullable=False),
+)  # fmt: skip
+"""Every try to deliver a message, append-only: when, with what outcome, and the digest of what was sent."""
+
 cadastre_snapshots = Table(
     "cadastre_snapshot", metadata,
     Column("seq", Integer, primary_key=True, autoincrement=False),

@@ -1,5 +1,6 @@
 """What is wrong with a run before it runs: configuration, areas, model, store, signing key, catalogues, titles."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -7,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from pipeline.config import AreaSection, RunConfig, load_config
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, SecretMissingError, SubscriptionsInvalidError
 from pipeline.io.areas import check_area, read_area
 from pipeline.io.cadastres import find_register, read_protected, read_titles
 from pipeline.io.catalogs import find_scenes
@@ -17,6 +18,7 @@ from pipeline.io.models import default_model, read_manifest
 from pipeline.io.providers import open_source
 from pipeline.io.registry import open_registry
 from pipeline.io.store import open_store
+from pipeline.io.subscriptions import load_subscriptions
 from pipeline.io.verification import verify_store
 from pipeline.stages.scenes import source_settings
 
@@ -52,7 +54,24 @@ def examine(config_file: Path) -> list[Check]:
         checks.append(_check("signing key", lambda: _signing_key(config)))
     for section in config.areas:
         checks += _area_checks(section, config)
+    if config.subscriptions is not None:
+        checks.append(_check("subscriptions", lambda: _subscriptions(config)))
     return checks
+
+
+def _subscriptions(config: RunConfig) -> str:
+    """How many subscribers there are, that their secrets are set and that their areas are watched."""
+    read = load_subscriptions(config.subscriptions)
+    named = {getattr(s.channel, name) for s in read for name in type(s.channel).model_fields if name.endswith("_env")}
+    unset = sorted(name for name in named if name and not os.environ.get(name))
+    if unset:
+        raise SecretMissingError(
+            f"found no environment variable {', '.join(unset)}, expected the secrets that they name; set them"
+        )
+    strange = sorted({a for s in read for a in s.areas} - {read_area(Path(section.aoi)).id for section in config.areas})
+    if strange:
+        raise SubscriptionsInvalidError(f"{config.subscriptions}: area {', '.join(strange)} is none of this run; check its id")
+    return f"{len(read)} subscriptions, {', '.join(f'{s.name} by {s.channel.kind}' for s in read) or 'nobody is told'}"
 
 
 def _model(config: RunConfig) -> str:

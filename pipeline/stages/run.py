@@ -30,6 +30,7 @@ from pipeline.io.providers import Source, Unusable
 from pipeline.io.reviews import SECOND_FACT
 from pipeline.io.states import StateFolder
 from pipeline.io.store import AreaState, Store, open_store
+from pipeline.io.subscriptions import load_subscriptions
 from pipeline.ledger import LedgerRow, Outcome
 from pipeline.provenance import digest
 from pipeline.scenes import Acquisition, Scene, Superseded, choose_scenes
@@ -39,6 +40,7 @@ from pipeline.stages.law import read_law, tenure_rules
 from pipeline.stages.publish import Publication, manifest_of, publish
 from pipeline.stages.scenes import Search, fetch, item_rows, localised, search
 from pipeline.stages.sites import SiteWork, update_sites
+from pipeline.subscriptions import Subscription
 from pipeline.tenure import LawBook
 
 LOG = logging.getLogger(__name__)
@@ -99,6 +101,7 @@ class Walk:
     state: AreaState
     states: StateFolder
     findings: tuple[str, ...] = field(default=())
+    subscriptions: tuple[Subscription, ...] = field(default=())
 
 
 def run_aoi(request: AoiRequest) -> AoiResult:
@@ -155,6 +158,7 @@ def open_walk(request: AoiRequest, found: Search | None = None) -> Walk:
     """
     section = request.section
     model, store = _model(request.config), open_store(request.store)
+    subscriptions = load_subscriptions(request.config.subscriptions)
     found = found or search_scenes(request)
     if found.is_kept:
         found = localised(found, fetch(found, at_once=request.config.fetch.at_once).failed)
@@ -173,7 +177,7 @@ def open_walk(request: AoiRequest, found: Search | None = None) -> Walk:
     walk = Walk(
         request, area, grid, found.source, as_of, tuple(acquisitions), tuple(superseded), unusable, book,
         model, store, state, StateFolder(request.out / "state"),
-        (*_findings(area, scenes, unusable, model), *law_findings),
+        (*_findings(area, scenes, unusable, model), *law_findings), subscriptions,
     )  # fmt: skip
     store.put_ledger(item_rows(found, superseded, as_of), state)
     LOG.info("%s: %d acquisitions until %s, %d chunks", area.id, len(acquisitions), as_of, len(grid.chunks))
@@ -244,6 +248,7 @@ def site_work(walk: Walk) -> SiteWork:
         ),
         book=walk.book,
         first_day=walk.acquisitions[0].solar_day,
+        subscriptions=walk.subscriptions,
     )
 
 

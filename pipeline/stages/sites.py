@@ -21,6 +21,8 @@ from pipeline.alerts import (
 from pipeline.io.events import Event
 from pipeline.io.store import AreaState, Store
 from pipeline.sites import PixelTable, Site, SiteRules, advance, concatenate
+from pipeline.stages.notices import notices_of
+from pipeline.subscriptions import Subscription
 from pipeline.tenure import AreaKind, LawBook, TitleIndex, is_touched
 
 
@@ -37,6 +39,8 @@ class SiteWork:
     """The law as it was known on each day: what is said may change without a new look."""
     first_day: date
     """First day of the area's history."""
+    subscriptions: tuple[Subscription, ...] = ()
+    """Who is told."""
 
 
 def update_sites(work: SiteWork, until: date) -> int:
@@ -76,13 +80,16 @@ def _take_day(work: SiteWork, tables: Sequence[PixelTable], day: date, *, has_lo
     ended: list[Site] = []
     if has_look:
         sites, ended = advance(sites, pixels, day, work.area.aoi_id, work.site_rules)
-    told = {site_id: alert_of(event) for site_id, event in work.store.latest_events(work.area.aoi_id).items()}
+    held = work.store.latest_events(work.area.aoi_id)
+    told = {site_id: alert_of(event) for site_id, event in held.items()}
     context = replace(work.context, law=work.book.on(day))
     today = _Day(day, pixels, context, work.alert_rules, work.book.touched(day) if is_title_day else TitleIndex(()))
     news = (_news(today, site, told.get(site.id)) for site in sites)
-    payloads = [payload_of(alert) for alert in news if alert is not None]
-    payloads += [payload_of(restate(told[s.id], day, state="withdrawn")) for s in ended if s.id in told]
-    work.store.swap_sites(work.area.aoi_id, day, sites, payloads, area=work.area)
+    new = [alert for alert in news if alert is not None]
+    new += [restate(told[s.id], day, state="withdrawn") for s in ended if s.id in told]
+    said = {a.id: (a, held[site_id].day) for site_id, a in told.items()} | {a.id: (a, day) for a in new}
+    notices = notices_of(work.subscriptions, work.store, work.area, day, said)
+    work.store.swap_sites(work.area.aoi_id, day, sites, [payload_of(a) for a in new], area=work.area, notices=notices)
 
 
 @dataclass(frozen=True)
