@@ -116,7 +116,7 @@ def _told(book: History, request: ExportRequest) -> tuple[Told, Mapping[str, int
     past = [a for a in everything if _day(a) <= as_of]
     standing = _standing(past)
     now = {_site(a) for a in _standing([a for a in everything if _day(a) <= request.facts.on])}
-    facts = _facts(everything, request.facts)
+    facts = facts_with(everything, request.facts)
     sharing = shared(standing, request.tier, request.policy, facts)
     late = len(now - {_site(a) for a in past})
     held_back = {**{str(why): n for why, n in sharing.held_back.items()}, **({str(HeldBack.DELAY): late} if late else {})}
@@ -164,8 +164,8 @@ def _others(told: Iterable[Alert]) -> list[Alert]:
             and not (is_open(a) and is_for_agencies(a))]  # fmt: skip
 
 
-def _facts(everything: Sequence[Alert], given: SharingFacts) -> SharingFacts:
-    """The facts with what the store knows: the first outline of each site, and which ever needed consent."""
+def facts_with(everything: Sequence[Alert], given: SharingFacts) -> SharingFacts:
+    """Return the facts with what the store knows: the first outline of each site, and which ever needed consent."""
     flagged = {_site(a) for a in everything if a.properties["consent_required"] == "yes"}
     first = {_site(a): a.geometry for a in reversed(everything)}
     return replace(given, flagged=given.flagged | flagged, first_outlines={**first, **given.first_outlines})
