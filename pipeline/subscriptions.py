@@ -16,8 +16,6 @@ from pipeline.alerts import Alert, AlertState, LikelyCause
 
 ENDED = (AlertState.CLOSED, AlertState.WITHDRAWN)
 """States in which an alert says that there is nothing more to watch."""
-EXACT_TIERS = ("restricted", "agency")
-"""Tiers whose readers hold exact places anyway: names of their messages may be derived from alert ids."""
 _ADDRESS = re.compile(r"[^@\s<>\",;:()\[\]\\]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 
 
@@ -167,11 +165,6 @@ class Subscription(_Record):
     growth_share: Annotated[float, Field(description="And at least this share of the area last told.", ge=0)] = 0.25
     since: Annotated[date | None, Field(description="Nothing is told of days before; empty: no limit.")] = None
     channel: Annotated[Channel, Field(description="Where messages go.")]
-
-    @property
-    def is_exact(self) -> bool:
-        """Whether the tier's readers hold exact places."""
-        return self.tier in EXACT_TIERS
 
 
 @dataclass(frozen=True, slots=True)

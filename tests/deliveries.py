@@ -16,6 +16,7 @@ from pipeline.io.web import Patience
 from pipeline.stages.deliver import Delivery, Sent, deliver
 from pipeline.stages.notices import notices_of
 from pipeline.stages.sites import alert_of, payload_of
+from pipeline.stages.tiers import Tiers
 from pipeline.subscriptions import Subscription
 
 AOI = "test-area"
@@ -71,6 +72,8 @@ class Post:
         self.store.swap_sites(AOI, day, [], [payload_of(a) for a in alerts], area=area, notices=notices)
 
     def deliver(self, **changed: Any) -> list[Sent]:
+        if "prepare" in changed:
+            changed["tiers"] = Tiers(changed.pop("prepare"))
         settings = {"environment": ENVIRONMENT, "patience": self.patience, "limits": self.limits, **changed}
         return deliver(Delivery(self.store, self.subscriptions, **settings), self.at)
 

@@ -14,7 +14,8 @@ from pipeline.io.outbox import Outbox, Receipt, Row, RowState, sole_deliverer
 from pipeline.io.store import Store, open_store
 from pipeline.io.subscriptions import load_subscriptions
 from pipeline.io.web import Patience, wait_s
-from pipeline.stages.messages import Message, Prepare, build, message_key, parcel_of, prepare_restricted
+from pipeline.stages.messages import Message, build, message_key, parcel_of
+from pipeline.stages.tiers import Tiers, tiers_of
 from pipeline.subscriptions import Subscription
 
 LOG = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ class Delivery:
     store: Store
     subscriptions: Sequence[Subscription]
     environment: Mapping[str, str]
-    prepare: Prepare = prepare_restricted
+    tiers: Tiers = field(default_factory=Tiers)
     patience: Patience = PATIENCE
     limits: Limits = field(default_factory=Limits)
     quiet_s: float = 0.0
@@ -41,15 +42,15 @@ class Delivery:
 
 
 def delivery_of(config: RunConfig, environment: Mapping[str, str], *, quiet_s: float = 0.0) -> Delivery:
-    """Return what a deliverer works with by a configuration: here is where a sharing policy is plugged in as `prepare`.
+    """Return what a deliverer works with by a configuration.
 
     Raises
     ------
-    SubscriptionsInvalidError
-        The file of subscriptions cannot be used.
+    SubscriptionsInvalidError, SharingPolicyError
+        The file of subscriptions, or the sharing policy, cannot be used.
     """
     subscriptions = load_subscriptions(config.subscriptions)
-    return Delivery(open_store(config.store_address()), subscriptions, environment, prepare_restricted, quiet_s=quiet_s)
+    return Delivery(open_store(config.store_address()), subscriptions, environment, tiers_of(config), quiet_s=quiet_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,25 +79,26 @@ def deliver(work: Delivery, at: datetime) -> list[Sent]:
     outbox, by_name = Outbox(work.store.engine), {s.name: s for s in work.subscriptions}
     with sole_deliverer(work.store.engine):
         for subscription in work.subscriptions:
-            _bundle(outbox, subscription, at, work.quiet_s)
+            _bundle(work, outbox, subscription, at)
         _bury_orphans(outbox, by_name, at)
         return list(_send_due(work, outbox, by_name, at))
 
 
-def _bundle(outbox: Outbox, subscription: Subscription, at: datetime, quiet_s: float) -> None:
-    """Make messages of a subscriber's rows: one for each, or one digest a night."""
-    rows = [r for r in outbox.unbundled() if r.subscriber == subscription.name]
-    today = at.astimezone(UTC).date()
+def _bundle(work: Delivery, outbox: Outbox, subscription: Subscription, at: datetime) -> None:
+    """Make messages of a subscriber's rows whose delay is over: one for each, or one digest a night."""
+    today, is_exact = at.astimezone(UTC).date(), subscription.tier in work.tiers.exact
+    told_until = today - timedelta(days=work.tiers.delays.get(subscription.tier, 0))
+    rows = [r for r in outbox.unbundled() if r.subscriber == subscription.name and r.day <= told_until]
     if not rows:
         return
     if not subscription.digest:
         for row in rows:
-            outbox.bundle([row], message_key(subscription, [row], today), today)
+            outbox.bundle([row], message_key(subscription, [row], today, is_exact=is_exact), today)
         return
     last = outbox.last_bundled_on(subscription.name)
-    is_quiet = quiet_s <= 0 or (at - max(r.queued_at for r in rows)).total_seconds() >= quiet_s
+    is_quiet = work.quiet_s <= 0 or (at - max(r.queued_at for r in rows)).total_seconds() >= work.quiet_s
     if is_quiet and (last is None or last < today):
-        outbox.bundle(rows, message_key(subscription, rows, today), today)
+        outbox.bundle(rows, message_key(subscription, rows, today, is_exact=is_exact), today)
 
 
 def _bury_orphans(outbox: Outbox, by_name: Mapping[str, Subscription], at: datetime) -> None:
@@ -132,9 +134,9 @@ def _send_due(work: Delivery, outbox: Outbox, by_name: Mapping[str, Subscription
 
 def _send(work: Delivery, outbox: Outbox, subscription: Subscription, rows: Sequence[Row], at: datetime) -> Sent:
     """Send one message once and write what came of it."""
-    message = build(subscription, rows, outbox.events(rows), work.prepare)
+    message = build(subscription, rows, outbox.events(rows), work.tiers.prepare)
     attempts = rows[0].attempts + 1
-    parcel = parcel_of(message, at)
+    parcel = parcel_of(message, at, is_exact=subscription.tier in work.tiers.exact)
     tried = _try(work, message, parcel, attempts)
     next_at = at + timedelta(seconds=tried.wait_s) if tried.wait_s is not None else None
     digest = hashlib.sha256(parcel.body).hexdigest()

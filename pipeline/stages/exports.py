@@ -117,7 +117,7 @@ def _told(book: History, request: ExportRequest) -> tuple[Told, Mapping[str, int
     past = [a for a in everything if _day(a) <= as_of]
     standing = _standing(past)
     now = {_site(a) for a in _standing([a for a in everything if _day(a) <= request.facts.on])}
-    facts = _facts(everything, request.facts, _from_community(book, request.tier))
+    facts = facts_with(everything, request.facts, from_community(book, request.tier))
     sharing = shared(standing, request.tier, request.policy, facts)
     late = len(now - {_site(a) for a in past})
     held_back = {**{str(why): n for why, n in sharing.held_back.items()}, **({str(HeldBack.DELAY): late} if late else {})}
@@ -165,13 +165,13 @@ def _others(told: Iterable[Alert]) -> list[Alert]:
             and not (is_open(a) and is_for_agencies(a))]  # fmt: skip
 
 
-def _from_community(book: History, tier: Tier) -> frozenset[str]:
-    """Sites that community reports may be about and whose consent does not reach a tier."""
+def from_community(book: History, tier: Tier) -> frozenset[str]:
+    """Return the sites that community reports may be about and whose consent does not reach a tier."""
     return frozenset(site for site, scope in sites_from_community(book.engine).items() if Tier(str(scope)).rank < tier.rank)
 
 
-def _facts(everything: Sequence[Alert], given: SharingFacts, reported: frozenset[str]) -> SharingFacts:
-    """The facts with what the store knows: reports, the first outline of each site, and which ever needed consent."""
+def facts_with(everything: Sequence[Alert], given: SharingFacts, reported: frozenset[str]) -> SharingFacts:
+    """Return the facts with what the store knows: reports, the first outline of each site, and which ever needed consent."""
     flagged = {_site(a) for a in everything if a.properties["consent_required"] == "yes"}
     first = {_site(a): a.geometry for a in reversed(everything)}
     return replace(

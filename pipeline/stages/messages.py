@@ -43,14 +43,14 @@ def prepare_restricted(alerts: Sequence[Alert], tier: str) -> list[Feature]:
     return features
 
 
-def message_key(subscription: Subscription, rows: Sequence[Row], night: date) -> str:
+def message_key(subscription: Subscription, rows: Sequence[Row], night: date, *, is_exact: bool) -> str:
     """Return the idempotency key of a message.
 
     One revision: alert id and revision. A digest: its night and the digest of its rows. Readers of coarsened tiers get keys
     that cannot be computed from an alert's id, which is derived from its place.
     """
     if not subscription.digest:
-        return rows[0].key if subscription.is_exact else rows[0].token
+        return rows[0].key if is_exact else rows[0].token
     return f"{night.isoformat()}-{digest([subscription.name, *(r.token for r in rows)])[:20]}"
 
 
@@ -94,11 +94,11 @@ def _notice(row: Row, *, is_exact: bool) -> dict[str, object]:
     return {"idempotency_key": row.key, "why": list(row.why), "night": row.day.isoformat()}
 
 
-def parcel_of(message: Message, sent_at: datetime) -> Parcel:
+def parcel_of(message: Message, sent_at: datetime, *, is_exact: bool) -> Parcel:
     """Return a message as channels take it; the same rows and features always give the same body."""
     subscription = message.subscription
-    night = max(row.day for row in message.rows) if subscription.is_exact else sent_at.date()
-    notices = [_notice(row, is_exact=subscription.is_exact) for row in message.rows]
+    night = max(row.day for row in message.rows) if is_exact else sent_at.date()
+    notices = [_notice(row, is_exact=is_exact) for row in message.rows]
     document = {
         "type": "FeatureCollection",
         "overburden": {
@@ -111,19 +111,20 @@ def parcel_of(message: Message, sent_at: datetime) -> Parcel:
     body = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode() + b"\n"
     count = len(message.features)
     subject = f"{count} alert{'' if count == 1 else 's'} of {night.isoformat()} for {subscription.name}"
-    return Parcel(message.key, subscription.name, sent_at, subject, _text(message, subject), body)
+    return Parcel(message.key, subscription.name, sent_at, subject, _text(message, subject, is_exact=is_exact), body)
 
 
-def _text(message: Message, subject: str) -> str:
+def _text(message: Message, subject: str, *, is_exact: bool) -> str:
     """The summary for people: what is told and why, in neutral words."""
     lines = [subject, ""]
-    pairs = len(message.features) == len(message.rows) and message.subscription.is_exact
-    for number, feature in enumerate(message.features):
+    why = {(row.alert_id, row.revision): row.why for row in message.rows} if is_exact else {}
+    for feature in message.features:
         properties = feature.get("properties")
         known = properties if isinstance(properties, Mapping) else {}
         facts = [f"{name} {known[name]}" for name in _SHOWN if known.get(name) is not None]
         lines.append(f"- {known.get('aoi_id', 'area not shared')}, {feature.get('id', 'id not shared')}")
-        lines += [f"  why: {'; '.join(message.rows[number].why)}"] if pairs else []
+        words = why.get((str(feature.get("id")), int(str(known.get("revision", 0)))))
+        lines += [f"  why: {'; '.join(words)}"] if words else []
         lines.append(f"  {', '.join(facts)}")
     lines += [f"{message.withheld} more may not be shared on tier {message.subscription.tier}."] if message.withheld else []
     lines += ["", "Outlines and all properties are in the attached GeoJSON file.", "", DISCLAIMER]
