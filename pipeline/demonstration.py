@@ -16,6 +16,7 @@ from shapely.geometry import shape
 
 from pipeline import __version__
 from pipeline.aoi import Area
+from pipeline.config import load_config
 from pipeline.demo.romania import build_romania
 from pipeline.demo.world import build_world
 from pipeline.errors import PipelineError
@@ -23,7 +24,11 @@ from pipeline.flows import AreaOutcome, run_backfill, run_nightly
 from pipeline.flows.local_server import local_server
 from pipeline.io.areas import read_area
 from pipeline.io.catalogs import find_scenes
+from pipeline.io.history import open_history
 from pipeline.io.outputs import write_whole
+from pipeline.io.sharing import read_policy, sharing_key
+from pipeline.sharing import SharingFacts, Tier
+from pipeline.stages.exports import ExportRequest, Format, export_tier
 
 NIGHTS = 10
 WORLD_START, WORLD_DAYS = date(2019, 2, 1), 730
@@ -31,6 +36,8 @@ WORLD_START, WORLD_DAYS = date(2019, 2, 1), 730
 WORLD_REFERENCE_UNTIL = date(2020, 3, 31)
 FOREST_REFERENCE_UNTIL = date(2018, 12, 31)
 HISTORY_FROM = date(2015, 1, 1)
+SHOWN_TIERS, SHARED_AFTER = (Tier.AGENCY, Tier.PUBLIC), timedelta(days=31)
+"""Tiers that the demo exports for, on a day on which the longest delay of the policy is over."""
 Say = Callable[[str], None]
 
 
@@ -93,6 +100,8 @@ def run_demo(out: Path, *, size_m: float, say: Say, tell: Say) -> int:
         with _one_server():
             building.result()
             outcomes = _run_flows(out, worlds, say)
+    if not any(outcome.is_failed for outcome in outcomes):
+        _export(out, read_area(worlds / "gold-belt" / "aoi.geojson").id, say)
     code = _tell(outcomes, worlds, say, tell)
     say(f"done in {time.monotonic() - begun:.0f} s")
     return code
@@ -122,6 +131,21 @@ def _run_flows(out: Path, worlds: Path, say: Say) -> Sequence[AreaOutcome]:
     return outcomes
 
 
+def _export(out: Path, aoi_id: str, say: Say) -> None:
+    """Write what an agency and what the public may know of the simulated gold belt, in every format."""
+    config = load_config(out / "demo.yaml")
+    policy, digest = read_policy(None)
+    store = config.store_address()
+    night = max(night.as_of for night in open_history(store).nights(aoi_id))
+    facts = SharingFacts(night + SHARED_AFTER, sharing_key(config.keys_folder()))
+    for tier in SHOWN_TIERS:
+        request = ExportRequest(
+            store, aoi_id, tier, tuple(Format), "readers of the demo", out / "exports" / tier, policy, digest, facts
+        )  # fmt: skip
+        note = export_tier(request).note
+        say(f"what the tier {tier} may know: {note.alerts} alerts, {sum(note.held_back.values())} held back")
+
+
 def _tell(outcomes: Sequence[AreaOutcome], worlds: Path, say: Say, tell: Say) -> int:
     """Print the table; the exit code."""
     for outcome in outcomes:
@@ -137,7 +161,8 @@ def _tell(outcomes: Sequence[AreaOutcome], worlds: Path, say: Say, tell: Say) ->
         _table(folder / "disturbances.geojson", "other disturbances", tell)
         for name in ("map.html", "report.md", "nights", "evidence"):
             tell(f"  {name:<12}{os.path.relpath(folder / name)}")
-    tell(f"\nTruth of the simulated world: {os.path.relpath(worlds / 'gold-belt' / 'truth.geojson')}")
+    tell(f"\nWhat others may know, by tier and format: {os.path.relpath(worlds.parent / 'exports')}")
+    tell(f"Truth of the simulated world: {os.path.relpath(worlds / 'gold-belt' / 'truth.geojson')}")
     if any(o.is_failed for o in outcomes):
         return 1
     return 0
