@@ -10,17 +10,16 @@ the outbox must be empty. Exits with 1 where it is not so.
 
 import argparse
 import logging
-import os
 import random
-import signal
 import sys
 import tempfile
 import time
-import traceback
 from datetime import date, timedelta
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
+from children import in_child
 from deliveries import Post, alert, folder_of, hook
 from servers.receiver import Receiver, receiver
 
@@ -30,25 +29,6 @@ from pipeline.io.web import Patience
 
 FIRST = date(2024, 5, 1)
 ALERTS_A_NIGHT = 6
-
-
-def killed(post: Post, wait_s: float | None) -> bool:
-    """Deliver in a child that gets SIGKILL after a time; returns whether it was killed at work."""
-    child = os.fork()
-    if child == 0:
-        try:
-            post.deliver()
-            os._exit(0)
-        except BaseException:  # noqa: BLE001 - a child must never come back
-            traceback.print_exc()
-            os._exit(3)
-    if wait_s is not None:
-        time.sleep(wait_s)
-        os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
-    if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 3:
-        raise SystemExit("a delivery failed by itself, without a kill")
-    return os.WIFSIGNALED(status)
 
 
 def suffer(folder: Path, server: Receiver, kills: int, rng: random.Random) -> Post:
@@ -63,12 +43,12 @@ def suffer(folder: Path, server: Receiver, kills: int, rng: random.Random) -> Po
             post.night(FIRST + timedelta(days=5 * night), *told)
             night += 1
         server.script[:] = [rng.choice(["ok", "ok", "stall 0.05", "stall 0.2", "drop", "500"]) for _ in range(20)]
-        count += killed(post, rng.uniform(0, seconds))
+        count += in_child(post.deliver, rng.uniform(0, seconds))
         post.at += timedelta(hours=3)
     server.script.clear()
     for _ in range(3):
         post.at += timedelta(days=1)
-        killed(post, None)
+        in_child(post.deliver)
     print(f"{count} kills in {time.perf_counter() - begin:.0f} s; {night} nights of {ALERTS_A_NIGHT} alerts")
     return post
 

@@ -10,18 +10,17 @@ of events must hold. Exits with 1 where they are not.
 import argparse
 import os
 import random
-import signal
 import sys
 import tempfile
 import time
-import traceback
 from collections import Counter
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
+from children import in_child
 from test_run import days_of, run
 from worlds import pit_in_forest, write_aoi
 
@@ -32,28 +31,6 @@ from pipeline.io.store import open_store
 from pipeline.io.verification import verify_store
 
 FIRST_NIGHT = 22
-
-
-def in_child(work: Callable[[], object], wait_s: float | None = None) -> bool:
-    """Run something in a child, which gets SIGKILL after a time; returns whether it was killed at work.
-
-    The parent itself never walks: what a library starts in it, such as threads, would hang in a child.
-    """
-    child = os.fork()
-    if child == 0:
-        try:
-            work()
-            os._exit(0)
-        except BaseException:  # noqa: BLE001 - a child must never come back
-            traceback.print_exc()
-            os._exit(3)
-    if wait_s is not None:
-        time.sleep(wait_s)
-        os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
-    if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 3:
-        raise SystemExit("a run failed by itself, without a kill")
-    return os.WIFSIGNALED(status)
 
 
 def outcome(out: Path) -> dict[str, object]:
