@@ -18,8 +18,8 @@ from datetime import date
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from children import in_child
 from test_run import days_of, run
 from worlds import pit_in_forest, write_aoi
