@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from reportlab import rl_config
 from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
@@ -46,9 +47,10 @@ NOTICE_COLOURS: Mapping[str, tuple[str, str]] = {
 
 @lru_cache(maxsize=1)
 def _fonts() -> bool:
-    """Fonts that come with matplotlib, registered once."""
+    """Fonts that come with matplotlib, registered once; and streams as bytes, which as letters took a quarter more."""
     import matplotlib as mpl  # noqa: PLC0415 - slow to import, and few commands draw
 
+    rl_config.useA85 = 0
     folder = Path(mpl.get_data_path()) / "fonts" / "ttf"
     for name in (REGULAR, BOLD, MONO):
         pdfmetrics.registerFont(TTFont(name, folder / f"{name}.ttf"))
