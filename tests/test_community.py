@@ -16,7 +16,7 @@ from PIL import ExifTags, Image
 from test_bad_input import Done, overburden  # noqa: F401  (a fixture)
 from test_review_cli import DAYS, SITES, payload
 
-from pipeline.community import Decision, RawReport, RefusalCode, Scope, Sensitivity, Source, linked, report_from, report_of
+from pipeline.community import Decision, RawReport, RefusalCode, Sensitivity, Source, linked, report_from, report_of
 from pipeline.community import shared_scope as shared
 from pipeline.community.fields import NAMES, Reading, fold
 from pipeline.errors import ReportRefusedError
@@ -25,6 +25,7 @@ from pipeline.io.community import CommunityBook, report_id_of, sites_from_commun
 from pipeline.io.photos import keep_stripped, look_at
 from pipeline.io.store import Store, open_store
 from pipeline.provenance import digest
+from pipeline.sharing import Tier
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
 LON, LAT = -63.0, -9.0457
@@ -139,9 +140,9 @@ def test_consent_is_what_is_stated_and_none_becomes_public_by_itself(what: str) 
 
 def test_only_a_person_makes_it_public_and_the_last_word_counts() -> None:
     report = read()
-    said = [Decision(Scope(s), "Ana", "told me", NOW) for s in ("public", "restricted")]
-    assert shared(report, said[:1]) is Scope.PUBLIC
-    assert shared(report, said) is Scope.RESTRICTED
+    said = [Decision(Tier(s), "Ana", "told me", NOW) for s in ("public", "restricted")]
+    assert shared(report, said[:1]) is Tier.PUBLIC
+    assert shared(report, said) is Tier.RESTRICTED
 
 
 @given(st.text(max_size=20), st.text(max_size=20), st.sampled_from(["low", "medium", "high", None]))
@@ -150,7 +151,7 @@ def test_nothing_that_a_file_states_makes_a_report_public(consent: str, scope: s
         report = read(without(consent=consent, consent_scope=scope, sensitivity=sensitivity))
     except ReportRefusedError:
         return
-    assert shared(report, []) is not Scope.PUBLIC
+    assert shared(report, []) is not Tier.PUBLIC
 
 
 @pytest.mark.parametrize(("stated", "day"), [
@@ -434,15 +435,15 @@ def test_a_report_without_an_id_is_counted_once(reports, tmp_path) -> None:
 def test_a_site_is_shared_as_far_as_every_report_near_it(reports, store, tmp_path) -> None:
     assert sites_from_community(store) == {}
     reports("import", written(tmp_path, [near(), near(id="r-2", consent="")]), "--source", "csv")
-    assert sites_from_community(store) == {SITES["a"]: Scope.RESTRICTED}
+    assert sites_from_community(store) == {SITES["a"]: Tier.RESTRICTED}
     held = next(h for h in CommunityBook(store.engine).held() if h.report.source_id == "r-2")
     assert reports("consent", held.id, "--by", "Ana", "--scope", "partner").returncode == 2
     assert reports("consent", held.id, "--by", "Ana", "--scope", "all", "--note", "x").returncode == 2
     done = reports("consent", held.id[:8], "--by", "Ana", "--scope", "public", "--note", "assembly of 3 May")
     assert "may be shared with public" in done.stdout
-    assert sites_from_community(store) == {SITES["a"]: Scope.AGENCY}
+    assert sites_from_community(store) == {SITES["a"]: Tier.AGENCY}
     reports("consent", held.id, "--by", "Ana", "--scope", "restricted")
-    assert sites_from_community(store) == {SITES["a"]: Scope.RESTRICTED}
+    assert sites_from_community(store) == {SITES["a"]: Tier.RESTRICTED}
 
 
 def test_links_name_every_candidate_and_follow_the_sites(reports, store, tmp_path) -> None:
@@ -529,7 +530,7 @@ def test_the_listing_is_restricted_and_runs_no_formula(reports, tmp_path) -> Non
 @settings(max_examples=8, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     secrets=st.lists(st.text(st.characters(categories=["L"]), min_size=12, max_size=40), min_size=2, max_size=2),
-    stated=st.tuples(st.sampled_from(["yes", "no", "", "maybe"]), st.sampled_from([*map(str, Scope), ""])),
+    stated=st.tuples(st.sampled_from(["yes", "no", "", "maybe"]), st.sampled_from([*map(str, Tier), ""])),
 )  # fmt: skip
 def test_neither_text_nor_reporter_is_in_any_output_but_the_restricted_one(
     reports, overburden, store, tmp_path, secrets, stated  # noqa: F811

@@ -1,5 +1,6 @@
 """The cadastre registry: what was known on a day about a day, and what changed from one snapshot to the next."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
@@ -96,6 +97,16 @@ def test_the_same_file_of_another_day_is_another_snapshot_and_shares_its_records
     later = registry.take(titles, snapshot(date(2025, 8, 1), "b"), taken_at=NOON)
     assert later.seq == 3
     assert differences(registry.titles(later), titles) == []
+
+
+def test_imports_at_the_same_time_wait_for_each_other(tmp_path):
+    def take(number):
+        book = open_registry(tmp_path / "cadastre.sqlite")
+        return book.take([title()], snapshot(date(2025, 1, 1 + number), "abcdefgh"[number]), taken_at=NOON).seq
+
+    open_registry(tmp_path / "cadastre.sqlite")
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(take, range(8))) == list(range(1, 9))
 
 
 def test_a_snapshot_without_its_day_is_refused(registry):

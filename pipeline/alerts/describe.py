@@ -24,7 +24,7 @@ from pipeline.provenance import derive_id
 from pipeline.sites import PixelTable, Site, SiteModel, likely_cause, mining_probability, outline, site_features, within
 from pipeline.sites.likeness import change_hectares
 from pipeline.sites.pixels import PIXEL_HA
-from pipeline.tenure import Law, TenureFinding, TenureRules, TitleFinding, assess, protected_overlaps, restrictions
+from pipeline.tenure import Law, TenureFinding, TenureRules, TitleFinding, assess, land_properties
 
 
 @dataclass(frozen=True)
@@ -156,16 +156,13 @@ def tenure(geometry: BaseGeometry, first: date, day: date, context: AlertContext
     now, then = (
         assess(geometry, law.titles, snapshots=law.snapshots, on=on, rules=context.tenure_rules) for on in (day, first)
     )
-    protected = protected_overlaps(geometry, law.protected, near_m=context.tenure_rules.geolocation_m)
     return {
         **now.properties(),
         "titles": _titles_on_both_days(now, then),
         "tenure_status_at_detection": str(then.status),
         "tenure_reasons_at_detection": list(then.reasons),
         "uncovered_ha_at_detection": then.uncovered_ha,
-        "protected_areas": protected,
-        "restrictions": restrictions(geometry, law, on=day),
-        "consent_required": "yes" if any(area["consent_required"] for area in protected) else "no",
+        **land_properties(geometry, law, on=day, rules=context.tenure_rules),
     }
 
 

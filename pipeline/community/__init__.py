@@ -7,13 +7,11 @@ nothing of an alert. Text, reporter, place and photos of a report stay in the st
 from pipeline.community.fields import RawReport, report_of
 from pipeline.community.linking import LINK_M, Link, linked, reach_m, widest_by_site
 from pipeline.community.records import (
-    SCOPES,
     Consent,
     Decision,
     Photo,
     RefusalCode,
     Report,
-    Scope,
     Sensitivity,
     Source,
     report_from,
@@ -22,7 +20,6 @@ from pipeline.community.records import (
 
 __all__ = [
     "LINK_M",
-    "SCOPES",
     "Consent",
     "Decision",
     "Link",
@@ -30,7 +27,6 @@ __all__ = [
     "RawReport",
     "RefusalCode",
     "Report",
-    "Scope",
     "Sensitivity",
     "Source",
     "linked",

@@ -9,9 +9,10 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
 from pipeline.community.places import accuracy_of, from_fields, from_geometry
-from pipeline.community.records import Consent, Photo, RefusalCode, Report, Scope, Sensitivity, Source
+from pipeline.community.records import Consent, Photo, RefusalCode, Report, Sensitivity, Source
 from pipeline.errors import ReportRefusedError
 from pipeline.provenance import canonical_json, digest
+from pipeline.sharing import Tier
 
 LONGEST_TEXT = 20_000
 LONGEST_NAME = 300
@@ -203,7 +204,7 @@ def _kobo_pairs(fields: _Fields) -> list[tuple[object, object]]:
     return pairs
 
 
-def _consent(fields: _Fields, notes: list[str]) -> tuple[Consent, Scope | None, str | None]:
+def _consent(fields: _Fields, notes: list[str]) -> tuple[Consent, Tier | None, str | None]:
     """Whether consent is stated, how far it goes, and who gave it; what is not understood is no consent."""
     value, asked = fields.take(*NAMES["consent"]), fields.take(*NAMES["consent_scope"])
     by = _name(fields, "consent_by", notes)
@@ -216,12 +217,12 @@ def _consent(fields: _Fields, notes: list[str]) -> tuple[Consent, Scope | None, 
         return Consent.NONE, None, by
     if asked is None:
         notes.append("consent is given without a scope: it stays restricted")
-        return Consent.GIVEN, Scope.RESTRICTED, by
-    scope = next((s for s in Scope if fold(words(asked)) == s), None)
+        return Consent.GIVEN, Tier.RESTRICTED, by
+    scope = next((s for s in Tier if fold(words(asked)) == s), None)
     if scope is None:
-        notes.append(f"the scope of its consent is not understood, expected one of {', '.join(Scope)}: consent is unknown")
+        notes.append(f"the scope of its consent is not understood, expected one of {', '.join(Tier)}: consent is unknown")
         return Consent.UNKNOWN, None, by
-    if scope is Scope.PUBLIC:
+    if scope is Tier.PUBLIC:
         notes.append("it asks to be public: that takes a person, see `overburden reports consent`")
     return Consent.GIVEN, scope, by
 

@@ -9,7 +9,8 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from pipeline import geo
-from pipeline.community.records import SCOPES, Report, Scope
+from pipeline.community.records import Report
+from pipeline.sharing import Tier
 
 LINK_M = 500.0
 """Reports are made beside a mine, not in it: a position is trusted to this, however exact the device was."""
@@ -64,10 +65,10 @@ def _boxes(place: BaseGeometry, metres: float) -> list[BaseGeometry]:
     ]
 
 
-def widest_by_site(links: list[Link], scopes: Mapping[str, Scope]) -> dict[str, Scope]:
+def widest_by_site(links: list[Link], scopes: Mapping[str, Tier]) -> dict[str, Tier]:
     """Return the widest scope to which every report that a site is linked to may be shared, by site id."""
-    widest: dict[str, Scope] = {}
+    widest: dict[str, Tier] = {}
     for link in sorted(links, key=lambda k: k.site_id):
-        held = widest.get(link.site_id, Scope.PUBLIC)
-        widest[link.site_id] = min(held, scopes[link.report_id], key=SCOPES.index)
+        held = widest.get(link.site_id, Tier.PUBLIC)
+        widest[link.site_id] = min(held, scopes[link.report_id], key=lambda tier: tier.rank)
     return widest

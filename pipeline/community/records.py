@@ -10,6 +10,7 @@ from shapely.geometry import mapping, shape
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.provenance import digest
+from pipeline.sharing import Tier
 
 
 class Source(StrEnum):
@@ -31,19 +32,6 @@ class Consent(StrEnum):
     UNKNOWN = "unknown"
     """Something is stated that is not understood."""
     GIVEN = "given"
-
-
-class Scope(StrEnum):
-    """How far something may be shared, the narrowest first."""
-
-    RESTRICTED = "restricted"
-    """Stays with those who hold the store."""
-    AGENCY = "agency"
-    PARTNER = "partner"
-    PUBLIC = "public"
-
-
-SCOPES: tuple[Scope, ...] = tuple(Scope)
 
 
 class Sensitivity(StrEnum):
@@ -114,7 +102,7 @@ class Report:
     language: str | None
     """As it is stated."""
     consent: Consent
-    scope: Scope | None
+    scope: Tier | None
     """How far it may be shared by its own word."""
     consent_by: str | None
     """Who consented, as it is stated: personal."""
@@ -154,7 +142,7 @@ def report_from(record: Mapping[str, Any]) -> Report:
     return Report(
         Source(record["source"]), record["collection"], record["source_id"], shape(record["place"]), record["accuracy_m"],
         date.fromisoformat(record["day"]), record["category"], record["text"], record["language"], Consent(record["consent"]),
-        None if record["scope"] is None else Scope(record["scope"]), record["consent_by"], Sensitivity(record["sensitivity"]),
+        None if record["scope"] is None else Tier(record["scope"]), record["consent_by"], Sensitivity(record["sensitivity"]),
         record["reporter"], tuple(Photo(name, sha256) for name, sha256 in record["photos"]), record["answers"],
         tuple(record["notes"]),
     )  # fmt: skip
@@ -164,14 +152,14 @@ def report_from(record: Mapping[str, Any]) -> Report:
 class Decision:
     """What a person noted of how far a report may be shared."""
 
-    scope: Scope
+    scope: Tier
     by: str
     """Personal."""
     note: str
     noted_at: datetime
 
 
-def shared_scope(report: Report, decisions: Sequence[Decision]) -> Scope:
+def shared_scope(report: Report, decisions: Sequence[Decision]) -> Tier:
     """Return how far a report may be shared: by the last decision of a person, else by what it states, never public.
 
     A sensitive report goes to agencies at most by its own word, another one to partners.
@@ -179,6 +167,6 @@ def shared_scope(report: Report, decisions: Sequence[Decision]) -> Scope:
     if decisions:
         return decisions[-1].scope
     if report.consent is not Consent.GIVEN or report.scope is None:
-        return Scope.RESTRICTED
-    most = Scope.AGENCY if report.sensitivity is Sensitivity.HIGH else Scope.PARTNER
-    return min(report.scope, most, key=SCOPES.index)
+        return Tier.RESTRICTED
+    most = Tier.AGENCY if report.sensitivity is Sensitivity.HIGH else Tier.PARTNER
+    return min(report.scope, most, key=lambda tier: tier.rank)

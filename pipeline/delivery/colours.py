@@ -19,8 +19,3 @@ STATUS_COLOURS: Mapping[TenureStatus, Colour] = {
     TenureStatus.COVERED: (0, 158, 115),
     TenureStatus.UNKNOWN: OTHER,
 }
-
-
-def colour_of(status: object) -> Colour:
-    """Return the colour of a finding; grey where it is not told."""
-    return next((colour for known, colour in STATUS_COLOURS.items() if known == status), OTHER)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
-from pipeline.community import Decision, RefusalCode, Report, Scope, linked, report_from, shared_scope, widest_by_site
+from pipeline.community import Decision, RefusalCode, Report, linked, report_from, shared_scope, widest_by_site
 from pipeline.community.linking import Link
 from pipeline.errors import ReportRefusedError, ReportUnknownError, StoreDamagedError
 from pipeline.io import journal
@@ -19,6 +19,7 @@ from pipeline.io.history import LEAST_LETTERS, MOST_CANDIDATES, History
 from pipeline.io.journal import EntryKind
 from pipeline.io.store import Store
 from pipeline.provenance import canonical_json, derive_id, digest
+from pipeline.sharing import Tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Held:
     """What people noted of how far it may be shared, in order."""
 
     @property
-    def scope(self) -> Scope:
+    def scope(self) -> Tier:
         """How far it may be shared."""
         return shared_scope(self.report, self.decisions)
 
@@ -77,7 +78,7 @@ class CommunityBook:
         decisions: dict[str, list[Decision]] = {}
         try:
             for e in noted:
-                said = Decision(Scope(e.payload["scope"]), e.payload["by"], e.payload["note"], e.noted_at)
+                said = Decision(Tier(e.payload["scope"]), e.payload["by"], e.payload["note"], e.noted_at)
                 decisions.setdefault(e.payload["id"], []).append(said)
             found = [
                 Held(
@@ -112,7 +113,7 @@ class CommunityBook:
         )  # fmt: skip
         raise ReportUnknownError(f"{letters!r}: {what}")
 
-    def decide(self, id_: str, scope: Scope, by: str, note: str) -> None:
+    def decide(self, id_: str, scope: Tier, by: str, note: str) -> None:
         """Note how far a report may be shared, by the word of a person."""
         payload = {"id": id_, "scope": str(scope), "by": by, "note": note}
         with transaction(self._engine) as connection:
@@ -166,7 +167,7 @@ def _take(connection: sa.Connection, report: Report, erased: Mapping[str, dateti
     )
 
 
-def sites_from_community(store: Store | sa.Engine) -> Mapping[str, Scope]:
+def sites_from_community(store: Store | sa.Engine) -> Mapping[str, Tier]:
     """Return, for each site that community reports may be about, the widest scope to which all of these may be shared.
 
     A site that is not in it has no report near by. What has one is `restricted` unless consent says more.

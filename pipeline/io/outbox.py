@@ -256,11 +256,6 @@ class Outbox:
                 messages.setdefault((row.subscriber, row.message), []).append(row)
         return list(messages.values())
 
-    def next_due(self) -> datetime | None:
-        """Return the earliest instant at which a message is to be tried again; None where none waits."""
-        waits = [r.next_attempt_at for r in self.rows(state=RowState.PENDING) if r.next_attempt_at is not None]
-        return min(waits, default=None)
-
     def events(self, rows: Iterable[Row]) -> dict[int, Event]:
         """Return the events that rows tell, by number."""
         seqs = sorted({r.event_seq for r in rows})

@@ -14,6 +14,7 @@ import shapely
 import sqlalchemy as sa
 
 from pipeline.errors import CadastreUnknownError
+from pipeline.io import journal
 from pipeline.io import tables as t
 from pipeline.io.database import open_database, transaction
 from pipeline.io.title_records import snapshot_of, snapshot_text, title_of, title_text
@@ -80,6 +81,7 @@ class Registry:
         facts = snapshot_text(snapshot)
         whole = digest([facts, *keys])
         with transaction(self._engine) as connection:
+            journal.begin(connection)  # keeps other imports out until this one has its number
             known = connection.execute(
                 sa.select(t.cadastre_snapshots).where(t.cadastre_snapshots.c.record_digest == whole)
             ).mappings().first()  # fmt: skip

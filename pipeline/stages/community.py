@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.community import RawReport, RefusalCode, Report, Scope, reach_m, report_of
+from pipeline.community import RawReport, RefusalCode, Report, reach_m, report_of
 from pipeline.community.fields import Reading
 from pipeline.errors import ReportRefusedError
 from pipeline.io.community import CommunityBook, Held
 from pipeline.io.photos import PhotoFolder, keep_stripped, look_at
 from pipeline.io.report_files import Row, read_rows
 from pipeline.reviews import check_note, check_person
+from pipeline.sharing import Tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +117,10 @@ def decide(book: CommunityBook, letters: str, scope: str, by: str, note: str) ->
         Name or note are not what they may be.
     """
     by, note = check_person(by), check_note(note)
-    known = next((s for s in Scope if s == scope), None)
+    known = next((s for s in Tier if s == scope), None)
     if known is None:
-        raise ReportRefusedError(RefusalCode.WITHOUT_CONSENT, f"--scope: found {scope!r}, expected one of {', '.join(Scope)}")
-    if known is not Scope.RESTRICTED and not note:
+        raise ReportRefusedError(RefusalCode.WITHOUT_CONSENT, f"--scope: found {scope!r}, expected one of {', '.join(Tier)}")
+    if known is not Tier.RESTRICTED and not note:
         raise ReportRefusedError(
             RefusalCode.WITHOUT_CONSENT,
             f"--note: found none, expected how and when consent was given for {known}; say it, or give the scope restricted",

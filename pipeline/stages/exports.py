@@ -167,7 +167,7 @@ def _others(told: Iterable[Alert]) -> list[Alert]:
 
 def from_community(book: History, tier: Tier) -> frozenset[str]:
     """Return the sites that community reports may be about and whose consent does not reach a tier."""
-    return frozenset(site for site, scope in sites_from_community(book.engine).items() if Tier(str(scope)).rank < tier.rank)
+    return frozenset(site for site, scope in sites_from_community(book.engine).items() if scope.rank < tier.rank)
 
 
 def facts_with(everything: Sequence[Alert], given: SharingFacts, reported: frozenset[str]) -> SharingFacts:

@@ -19,8 +19,7 @@ from pipeline.tenure import (
     TenureRules,
     TitleIndex,
     assess,
-    protected_overlaps,
-    restrictions,
+    land_properties,
 )
 
 
@@ -106,16 +105,13 @@ def _overlaid(sites: VectorFile, row: int, law: Law, asked: Question) -> Overlai
         return OverlaidSite(row + 1, None, attributes, {}, outline.refused or "")
     rules = asked.rules
     finding = assess(outline.geometry, law.titles, snapshots=law.snapshots, on=asked.on, rules=rules)
-    protected = protected_overlaps(outline.geometry, law.protected, near_m=rules.geolocation_m)
     properties: dict[str, object] = {
         "feature": row + 1,
         "evaluated_on": asked.on.isoformat(),
         "known_on": asked.known_on.isoformat(),
         "area_ha": round(geo.geodesic_area_ha(outline.geometry), 4),
         **finding.properties(),
-        "protected_areas": protected,
-        "restrictions": restrictions(outline.geometry, law, on=asked.on),
-        "consent_required": "yes" if any(area["consent_required"] for area in protected) else "no",
+        **land_properties(outline.geometry, law, on=asked.on, rules=rules),
     }
     return OverlaidSite(row + 1, outline.geometry, attributes, properties)
 

@@ -39,7 +39,7 @@ from pipeline.tenure.register_side import (
     titles_in_protected,
     titles_without_work,
 )
-from pipeline.tenure.restrictions import restrictions
+from pipeline.tenure.restrictions import land_properties, restrictions
 from pipeline.tenure.turning import boundary_dates, turning_days
 
 __all__ = [
@@ -79,6 +79,7 @@ __all__ = [
     "combined",
     "differences",
     "is_touched",
+    "land_properties",
     "listing_over",
     "mineral_names",
     "minerals_sought",

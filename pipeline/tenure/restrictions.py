@@ -6,7 +6,8 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from pipeline import geo
-from pipeline.tenure.index import shared_ground
+from pipeline.tenure.findings import TenureRules
+from pipeline.tenure.index import protected_overlaps, shared_ground
 from pipeline.tenure.law import Law
 from pipeline.tenure.records import CountryRules, River, RiverBuffer, Title
 from pipeline.tenure.turning import day_after
@@ -37,6 +38,26 @@ def restrictions(geometry: BaseGeometry, law: Law, *, on: date) -> list[dict[str
         found += _strips(site, law, max(buffers, key=lambda b: (b.width_m, b.source)))
     told = [row for row in found if float(str(row["overlap_ha"])) > 0]
     return sorted(told, key=lambda row: (-float(str(row["overlap_ha"])), str(row["kind"]), str(row["name"])))
+
+
+def land_properties(geometry: BaseGeometry, law: Law, *, on: date, rules: TenureRules) -> dict[str, object]:
+    """Return what the land says beside the titles: protected_areas, restrictions and consent_required, as alerts have them.
+
+    Parameters
+    ----------
+    geometry : BaseGeometry
+        Lon/lat (multi)polygon.
+    law : Law
+    on : date
+        Day that is asked about.
+    rules : TenureRules
+    """
+    protected = protected_overlaps(geometry, law.protected, near_m=rules.geolocation_m)
+    return {
+        "protected_areas": protected,
+        "restrictions": restrictions(geometry, law, on=on),
+        "consent_required": "yes" if any(area["consent_required"] for area in protected) else "no",
+    }
 
 
 def _is_closed(title: Title, rules: CountryRules, on: date) -> bool:
