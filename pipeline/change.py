@@ -39,9 +39,12 @@ CHANGE_CLASSES = tuple(c for c in PixelClass if c not in {PixelClass.STABLE, Pix
 
 
 class PixelEstimator(Protocol):
-    """A fitted scikit-learn classifier."""
+    """A fitted scikit-learn classifier, or what scores as it does."""
 
-    classes_: np.ndarray
+    @property
+    def classes_(self) -> np.ndarray:
+        """The classes, in the order of the columns."""
+        ...
 
     def predict_proba(self, features: np.ndarray) -> np.ndarray:
         """Return probabilities (n, class) in the order of `classes_`."""

@@ -5,16 +5,16 @@ there is no data), `scl` (uint8) and `clear` (bool). `time` holds solar days.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum
 
 import numpy as np
 import xarray as xr
-from scipy import ndimage
+from numba import njit
 
 from pipeline.errors import CubeContractError
-from pipeline.indices import compute
-from pipeline.scenes import BANDS, SCL
+from pipeline.scenes import BANDS, SCL, Radiometry
 
 DIMS = ("time", "y", "x")
 
@@ -43,17 +43,46 @@ NEVER_CLEAR = (SceneClass.NO_DATA, SceneClass.SATURATED, SceneClass.SNOW, *CLOUD
 DARKEST_OPAQUE_BLUE = 0.22
 """No opaque cloud is darker than this in blue reflectance: tailings and turbid ponds, which the scene classification
 takes for cloud, are (their means are 0.11 to 0.12; see the signatures in `pipeline/demo`)."""
-
-
+LIT_RED, LEAFLESS_NDVI, WET_MNDWI = 0.06, 0.35, 0.1
+"""Ground under a flag is brighter than this in red, has no leaves by this NDVI, and where it is water this MNDWI."""
 BRIGHTEST = 1.6
 """No ground reflects more: fresh snow that faces a low sun stays below. Beyond lie saturated lines (6.55 is the largest number
 that a product can hold), which the scene classification does not always call so."""
 
 
-def _disk(radius_px: int) -> np.ndarray:
-    """Bool disk of a radius in pixels."""
-    axis = np.arange(-radius_px, radius_px + 1)
-    return np.hypot.outer(axis, axis) <= radius_px + 0.5
+def _is_one_of(scl: np.ndarray, classes: Sequence[int]) -> np.ndarray:
+    """Where a picture of scene classes (y, x) has one of some: bool (y, x)."""
+    return np.asarray(np.isin(np.arange(256), classes)[scl])
+
+
+def _widened(mask: np.ndarray, by: int) -> np.ndarray:
+    """A mask (y, x) grown by some pixels to the left and right."""
+    wide = mask.copy()
+    for step in range(1, by + 1):
+        wide[:, step:] |= mask[:, :-step]
+        wide[:, :-step] |= mask[:, step:]
+    return wide
+
+
+def _grown(mask: np.ndarray, radius_px: float) -> np.ndarray:
+    """A mask (y, x) grown by a disk: row by row of the disk, which is cheaper than pixel by pixel."""
+    out = np.zeros_like(mask)
+    for rise in range(min(int(radius_px) + 1, len(mask))):
+        row = _widened(mask, int((radius_px**2 - rise**2) ** 0.5))
+        out[rise:] |= row[: len(row) - rise]
+        out[: len(out) - rise] |= row[rise:]
+    return out
+
+
+def _bodies(mask: np.ndarray) -> np.ndarray:
+    """The parts of a mask (y, x) in which a square of 3 x 3 pixels fits."""
+    core = np.zeros_like(mask)
+    across = mask[:, 1:-1] & mask[:, :-2] & mask[:, 2:]
+    core[1:-1, 1:-1] = across[1:-1] & across[:-2] & across[2:]
+    body = _widened(core, 1)
+    body[1:] |= _widened(core, 1)[:-1]
+    body[:-1] |= _widened(core, 1)[1:]
+    return body
 
 
 def clear_mask(scl: np.ndarray, has_data: np.ndarray, dilation_px: int = 2) -> np.ndarray:
@@ -73,31 +102,144 @@ def clear_mask(scl: np.ndarray, has_data: np.ndarray, dilation_px: int = 2) -> n
     >>> clear_mask(np.array([[4, 5, 9]], "u1"), np.ones((1, 3), bool), 0).tolist()
     [[True, True, False]]
     """
-    cloudy = np.isin(scl, CLOUDY)
-    if dilation_px > 0 and cloudy.any():
-        body = ndimage.binary_opening(cloudy, np.ones((3, 3), bool))
-        cloudy |= ndimage.binary_dilation(body, _disk(dilation_px)) if body.any() else body
-    return has_data & ~cloudy & ~np.isin(scl, NEVER_CLEAR)
+    clear: np.ndarray = has_data & ~_is_one_of(scl, NEVER_CLEAR)
+    cloudy = _is_one_of(scl, CLOUDY) if dilation_px > 0 else None
+    if cloudy is not None and cloudy.any():
+        clear &= ~_grown(_bodies(cloudy), dilation_px + 0.5)
+    return clear
 
 
-def doubtful_mask(scl: np.ndarray, bands: Mapping[str, np.ndarray]) -> np.ndarray:
+@dataclass(frozen=True)
+class Look:
+    """One solar day over a grid, in the numbers of its files: a night asks for the reflectance of few pixels."""
+
+    numbers: Mapping[str, np.ndarray]
+    """(y, x) by band of `scenes.BANDS`, all of one dtype: uint16, or float32 where they are reflectance already."""
+    radiometry: Mapping[str, Radiometry]
+    """How the numbers of each band become reflectance."""
+    scl: np.ndarray
+    """uint8 (y, x)."""
+    clear: np.ndarray
+    """bool (y, x): the ground is seen, see `clear_mask`."""
+
+    def reflectance_at(self, rows: np.ndarray) -> np.ndarray:
+        """Return the reflectance of some pixels (flat indices): float32 (band, n), NaN without data and in absent bands."""
+        y, x = np.divmod(rows, self.scl.shape[1])
+        absent = np.full(len(rows), np.nan, np.float32)
+        return np.stack([
+            self.radiometry[name].to_reflectance(self.numbers[name][y, x]) if name in self.numbers else absent for name in BANDS
+        ])  # fmt: skip
+
+    def bands(self, step: int = 1) -> dict[str, np.ndarray]:
+        """Return the reflectance of every `step`-th pixel by band name: float32 (y, x), NaN without data."""
+        thin = (slice(None, None, step),) * 2
+        return {name: self.radiometry[name].to_reflectance(dn[thin]) for name, dn in self.numbers.items()}
+
+    def has_data(self) -> np.ndarray:
+        """Return where every band has a number: bool (y, x)."""
+        return has_numbers(self.numbers, self.radiometry, np.inf)
+
+
+AS_REFLECTANCE = Radiometry(1.0, 0.0, -9999)
+"""Of float32 arrays that are reflectance already, NaN without data."""
+
+
+def make_look(
+    numbers: Mapping[str, np.ndarray],
+    radiometry: Mapping[str, Radiometry],
+    scl: np.ndarray,
+    dilation_px: int = 2,
+    margin: int = 0,
+) -> Look:
+    """Return a look with its clear mask, without a margin of pixels that was read so that clouds grow in from beyond."""
+    clear = clear_mask(scl, has_numbers(numbers, radiometry, BRIGHTEST), dilation_px)
+    inner = (slice(margin, scl.shape[0] - margin), slice(margin, scl.shape[1] - margin))
+    return Look({name: numbers[name][inner] for name in BANDS if name in numbers}, radiometry, scl[inner], clear[inner])
+
+
+def look_of(cube: xr.Dataset, time: int = 0) -> Look:
+    """Return one date of a cube as a look."""
+    bands = bands_of(cube, time)
+    return Look(bands, dict.fromkeys(bands, AS_REFLECTANCE), cube[SCL].values[time], cube["clear"].values[time])
+
+
+def cube_of(look: Look, day: date) -> xr.Dataset:
+    """Return a look as a cube of one date."""
+    return _checked_cube([day], {n: array[None] for n, array in look.bands().items()}, look.scl[None], look.clear[None])
+
+
+@njit(cache=True, nogil=True, inline="always")
+def reflectance_of(dn: float, terms: np.ndarray) -> np.float32:
+    """Return one number as reflectance, as `Radiometry.to_reflectance` makes it; see `terms`."""
+    value = np.float32(dn)
+    return np.float32(np.nan) if value == terms[0] else value * terms[1] + terms[2]
+
+
+@njit(cache=True, nogil=True, inline="always")
+def ratio_of(a: np.float32, b: np.float32) -> np.float32:
+    """Return the normalised difference of two numbers, as `indices.normalised_difference` makes it."""
+    total = a + b
+    return np.float32(np.nan) if total == 0 else (a - b) / total
+
+
+def has_numbers(numbers: Mapping[str, np.ndarray], radiometry: Mapping[str, Radiometry], brightest: float) -> np.ndarray:
+    """Return where every band has a number that is no brighter than ground can be: bool (y, x)."""
+    has_data = np.ones(next(iter(numbers.values())).shape, bool)
+    for name in (n for n in BANDS if n in numbers):
+        r = radiometry[name]
+        _keep_numbers(has_data, numbers[name], np.array([r.nodata, r.scale, r.offset], np.float32), np.float32(brightest))
+    return has_data
+
+
+@njit(cache=True, nogil=True)
+def _keep_numbers(kept: np.ndarray, dn: np.ndarray, terms: np.ndarray, brightest: np.float32) -> None:
+    """Take out of a mask where one band has no data or is brighter than any ground."""
+    for y in range(dn.shape[0]):
+        for x in range(dn.shape[1]):
+            kept[y, x] &= reflectance_of(dn[y, x], terms) <= brightest  # not so of NaN
+
+
+def doubtful_mask(look: Look, where: np.ndarray) -> np.ndarray:
     """Return where the scene classification says cloud, shadow or snow but the spectrum is one of bare ground or water.
 
-    Bool (y, x). Too dark in blue for an opaque cloud, no vegetation under a thin one, and either redder than grey (bare
-    ground) or wetter than bare (water). Such a pixel counts as ground only when it looks so on two or more looks in a
-    row: what is bright or turbid and stays is ground (microsoft/sentinel2-cloud-detector issue 93, GERSL/Fmask4
+    Bool (y, x), within `where`. Too dark in blue for an opaque cloud, no vegetation under a thin one, and either redder than
+    grey (bare ground) or wetter than bare (water). Such a pixel counts as ground only when it looks so on two or more looks in
+    a row: what is bright or turbid and stays is ground (microsoft/sentinel2-cloud-detector issue 93, GERSL/Fmask4
     issue 39).
     """
-    flagged = np.isin(scl, (*CLOUDY, SceneClass.SNOW))
-    if not flagged.any():
-        return flagged
-    with np.errstate(invalid="ignore"):
-        dark_enough = bands["blue"] < DARKEST_OPAQUE_BLUE
-        no_leaves = compute("ndvi", bands) < 0.35
-        bare = bands["swir16"] > 1.5 * bands["blue"]
-        wet = compute("mndwi", bands) > 0.1
-        lit = bands["red"] > 0.06
-    return flagged & dark_enough & no_leaves & (bare | wet) & lit
+    flagged: np.ndarray = _is_one_of(look.scl, (*CLOUDY, SceneClass.SNOW)) & where
+    if flagged.any():
+        limits = np.array([DARKEST_OPAQUE_BLUE, LIT_RED, LEAFLESS_NDVI, WET_MNDWI], np.float32)
+        _keep_ground(flagged, tuple(look.numbers[n] for n in SPECTRUM), terms(look, SPECTRUM), limits)
+    return flagged
+
+
+SPECTRUM = ("blue", "green", "red", "nir", "swir16")
+"""Bands that tell ground from cloud and shadow; every look has them."""
+
+
+def terms(look: Look, names: Sequence[str]) -> np.ndarray:
+    """Return no-data, scale and offset of some bands of a look, for kernels: float32 (band, 3)."""
+    used = [look.radiometry[name] for name in names]
+    return np.array([(r.nodata, r.scale, r.offset) for r in used], np.float32)
+
+
+@njit(cache=True, nogil=True)
+def _keep_ground(flagged: np.ndarray, bands: tuple[np.ndarray, ...], terms: np.ndarray, limits: np.ndarray) -> None:
+    """Take out of a mask where the spectrum is not one of ground; see `doubtful_mask`. `limits`: blue, red, NDVI, MNDWI."""
+    for y in range(flagged.shape[0]):
+        for x in range(flagged.shape[1]):
+            if not flagged[y, x]:
+                continue
+            blue = reflectance_of(bands[0][y, x], terms[0])
+            red = reflectance_of(bands[2][y, x], terms[2])
+            kept = blue < limits[0] and red > limits[1]
+            if kept:
+                green, nir = reflectance_of(bands[1][y, x], terms[1]), reflectance_of(bands[3][y, x], terms[3])
+                swir = reflectance_of(bands[4][y, x], terms[4])
+                is_bare_or_wet = swir > np.float32(1.5) * blue or ratio_of(green, swir) > limits[3]
+                kept = ratio_of(nir, red) < limits[2] and is_bare_or_wet
+            flagged[y, x] = kept
 
 
 def make_cube(days: Sequence[date], reflectance: Mapping[str, np.ndarray], scl: np.ndarray, dilation_px: int = 2) -> xr.Dataset:
@@ -111,10 +253,16 @@ def make_cube(days: Sequence[date], reflectance: Mapping[str, np.ndarray], scl: 
         By band name; NaN is no data. A band that the provider lacks is absent here.
     scl : uint8 (time, y, x)
     """
+    radiometry = dict.fromkeys(reflectance, AS_REFLECTANCE)
+    looks = [make_look({n: a[t] for n, a in reflectance.items()}, radiometry, scl[t], dilation_px) for t in range(len(days))]
+    return _checked_cube(days, reflectance, scl, np.stack([look.clear for look in looks]))
+
+
+def _checked_cube(
+    days: Sequence[date], reflectance: Mapping[str, np.ndarray], scl: np.ndarray, clear: np.ndarray
+) -> xr.Dataset:
+    """A cube of its parts."""
     variables = {name: (DIMS, reflectance[name]) for name in BANDS if name in reflectance}
-    with np.errstate(invalid="ignore"):
-        has_data = np.logical_and.reduce([array <= BRIGHTEST for _, array in variables.values()])
-    clear = np.stack([clear_mask(scl[t], has_data[t], dilation_px) for t in range(len(days))])
     cube = xr.Dataset(
         {**variables, SCL: (DIMS, scl), "clear": (DIMS, clear)},
         coords={"time": np.array(days, dtype="datetime64[D]").astype("datetime64[ns]")},

@@ -6,8 +6,11 @@ Receives the current look and what the reference expects of it; hands on one row
 from collections.abc import Mapping
 
 import numpy as np
+from numba import njit
 
+from pipeline.cube import Look, ratio_of, reflectance_of, terms
 from pipeline.indices import compute
+from pipeline.reference import SCALE, PastOnDay, floor_ndvi
 from pipeline.scenes import BANDS
 
 FEATURE_INDICES: tuple[str, ...] = ("ndvi", "ndmi", "nbr", "mndwi", "bsi", "turbidity")
@@ -33,8 +36,10 @@ SIGN_FALL, SPARSE_NDVI, BARE_NDVI = 0.15, 0.35, 0.35
 """What counts as vegetation that fell. Of the chips read as new or grown mining a tenth grew over ground that was thin
 before (NDVI 0.35 to 0.5); asking for 0.5 before and a fall of 0.2 left most of those out. What is left must be bare: a
 pasture in a drought falls as far and stays above."""
-COMMON_PIXELS, COMMON_MOST = 200, 20_000
-"""Pixels (2 ha) from which the fall that they share is told, and how many are sorted for it."""
+COMMON_PIXELS, SAMPLE_PX = 200, 250_000
+"""Pixels (2 ha) from which the fall that they share is told, and about how many of a chunk are looked at for it."""
+BELOW_FLOOR = 0.06
+"""How far below the usual NDVI of the half-month a pixel must be to have changed."""
 ANOMALY_HALF, ANOMALY_STEP = 0.10, 0.023
 GATE_SPREADS = 2.5
 """The gate: a pixel that lost less vegetation, gained less water and brightened less than this did not change. Tuned on
@@ -109,13 +114,13 @@ def vegetation_anomaly(ndvi: np.ndarray, floor: np.ndarray) -> np.ndarray:
         return np.nan_to_num(1.0 / (1.0 + np.exp(-odds))).astype(np.float32)
 
 
-def common_fall(ndvi: np.ndarray, floor: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    """Return how far below what is usual the like ground of a look lies as a whole: float32 (y, x), at least 0.
+def common_falls(ndvi: np.ndarray, floor: np.ndarray, usable: np.ndarray) -> np.ndarray:
+    """Return how far below what is usual the like ground of a look lies: float32 (10), at least 0, by tenth of the floor.
 
     Parameters
     ----------
     ndvi, floor : float32 (y, x)
-        NDVI of the look, and what is usual on its day; NaN where not known.
+        NDVI of the look, and what is usual on its day; NaN where not known. A sample of the pixels will do.
     usable : bool (y, x)
         Clear pixels that are watched.
 
@@ -125,14 +130,95 @@ def common_fall(ndvi: np.ndarray, floor: np.ndarray, usable: np.ndarray) -> np.n
     lowers all of the like ground, a clearing only its own. 0 in tenths of fewer than `COMMON_PIXELS`: a few pixels may all
     have been cleared.
     """
-    fall = np.zeros(ndvi.shape, np.float32)
+    falls = np.zeros(10, np.float32)
     known = usable & np.isfinite(ndvi) & np.isfinite(floor)
-    tenth = np.where(known, np.clip(floor, 0.0, 0.99) * 10.0, -1.0).astype(np.int8)
+    tenth, fall = tenth_of(floor[known]), (floor - ndvi)[known]
     for value in range(10):
-        alike = known & (tenth == value)
-        if np.count_nonzero(alike) >= COMMON_PIXELS:
-            fall[alike] = max(0.0, float(np.median((floor[alike] - ndvi[alike])[:: max(1, alike.sum() // COMMON_MOST)])))
-    return fall
+        alike = fall[tenth == value]
+        if len(alike) >= COMMON_PIXELS:
+            falls[value] = max(0.0, float(np.median(alike)))
+    return falls
+
+
+def tenth_of(floor: np.ndarray) -> np.ndarray:
+    """Return in which tenth a floor of NDVI lies: int8 of the same shape."""
+    return (np.clip(floor, 0.0, 0.99) * 10.0).astype(np.int8)
+
+
+def usual_ndvi(falls: np.ndarray) -> np.ndarray:
+    """Return the NDVI from which a pixel is as usual, by its stored floor: float32 (256), NaN where no floor is known."""
+    floors = floor_ndvi(np.arange(256, dtype=np.uint8))
+    common = np.append(falls, np.float32(0.0))[tenth_of(np.nan_to_num(floors))]
+    return (floors - common - np.float32(BELOW_FLOOR)).astype(np.float32)
+
+
+def sample_step(shape: tuple[int, int]) -> int:
+    """Return the step at which pixels are looked at where a sample of a chunk will do."""
+    return max(1, round((shape[0] * shape[1] / SAMPLE_PX) ** 0.5))
+
+
+def suspects(look: Look, past: PastOnDay, seen: np.ndarray, usual: np.ndarray) -> np.ndarray:
+    """Return the pixels that must be looked at more closely: int64 (n), ascending flat indices.
+
+    Parameters
+    ----------
+    look : Look
+    past : PastOnDay
+    seen : bool (y, x)
+        Clear pixels that are watched.
+    usual : float32 (256)
+        See `usual_ndvi`.
+
+    Notes
+    -----
+    Where a floor is known, those whose NDVI is below what is usual; elsewhere those that pass the `gate`. One pass over two
+    bands: what is expected of the others is asked of the pixels that are returned alone.
+    """
+    level = tuple(past.coefficients[0, BANDS.index(name)] for name in GATE_BANDS)
+    bands = tuple(look.numbers[name] for name in GATE_BANDS)
+    return _suspects(seen, usual, (past.floor, past.ndvi_spread), level, bands, terms(look, GATE_BANDS))
+
+
+GATE_BANDS = ("green", "red", "nir", "swir16")
+
+
+@njit(cache=True, nogil=True)
+def _suspects(
+    seen: np.ndarray, usual: np.ndarray, planes: tuple[np.ndarray, np.ndarray], level: tuple[np.ndarray, ...],
+    bands: tuple[np.ndarray, ...], terms: np.ndarray,
+) -> np.ndarray:  # fmt: skip
+    """The kernel of `suspects`; `planes` are floor and spread."""
+    found = np.empty(seen.size, np.int64)
+    count, width = 0, seen.shape[1]
+    for y in range(seen.shape[0]):
+        for x in range(width):
+            if not seen[y, x]:
+                continue
+            red = reflectance_of(bands[1][y, x], terms[1])
+            ndvi = ratio_of(reflectance_of(bands[2][y, x], terms[2]), red)
+            least = usual[planes[0][y, x]]
+            if ndvi >= least:
+                continue
+            if np.isnan(least):
+                green, swir = reflectance_of(bands[0][y, x], terms[0]), reflectance_of(bands[3][y, x], terms[3])
+                before = (level[0][y, x], level[1][y, x], level[2][y, x], level[3][y, x])
+                if not _passes((ndvi, ratio_of(green, swir), red), before, planes[1][y, x]):
+                    continue
+            found[count] = y * width + x
+            count += 1
+    return found[:count].copy()
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _passes(now: tuple[np.float32, ...], before: tuple[int, int, int, int], spread: int) -> np.bool:
+    """What `gate` says of one pixel: NDVI, MNDWI and red now, and the stored level and spread."""
+    unit = np.float32(SCALE)
+    green, red = np.float32(before[0]) * unit, np.float32(before[1]) * unit
+    nir, swir = np.float32(before[2]) * unit, np.float32(before[3]) * unit
+    noise = np.float32(GATE_SPREADS) * (np.float32(spread) * unit)
+    fell = ratio_of(nir, red) - now[0] > max(np.float32(GATE_NDVI_FALL), noise)
+    wetter = now[1] - ratio_of(green, swir) > np.float32(GATE_MNDWI_RISE)
+    return fell or wetter or now[2] - red > np.float32(GATE_RED_RISE)
 
 
 def signs_of(features: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ Receives the evidence of one solar day; hands on the state after it. One pass ov
 one day give: nothing but the state and the day goes in.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
 from enum import IntEnum
@@ -53,49 +54,94 @@ class MonitorRules:
     looks_to_confirm: int = 2
 
 
+FOLLOWED = {
+    "log_odds": np.float32, "code": np.uint8, "changed_looks": np.uint8, "signs": np.uint8, "doubtful": np.uint8,
+    "first_changed_on": np.uint16, "confirmed_on": np.uint16, "last_changed_on": np.uint16,
+}  # fmt: skip
+"""Columns of a followed pixel that hold one number."""
+
+
+@dataclass(frozen=True)
+class Followed:
+    """Pixels of a chunk that are not as at the beginning: one entry each, in the order of `at`."""
+
+    at: np.ndarray
+    """int64 (n,): ascending flat indices."""
+    log_odds: np.ndarray
+    """float32 (n,)."""
+    code: np.ndarray
+    """uint8 (n,), `PixelCode`."""
+    changed_looks: np.ndarray
+    """uint8 (n,): looks that showed change since the pixel was last unchanged, at most 255."""
+    signs: np.ndarray
+    """uint8 (n,): bits of `features.signs_of` seen since then."""
+    doubtful: np.ndarray
+    """uint8 (n,): looks in a row that were flagged as cloud and had the spectrum of ground."""
+    first_changed_on: np.ndarray
+    """uint16 (n,) days."""
+    confirmed_on: np.ndarray
+    """uint16 (n,) days."""
+    last_changed_on: np.ndarray
+    """uint16 (n,) days."""
+    likeness: np.ndarray
+    """uint8 (n, class): mean class probability over the looks that showed change, in 1/255."""
+    seen_as: np.ndarray
+    """int16 (n, band): reflectance in ten-thousandths on the last look that showed change."""
+
+    def take(self, rows: np.ndarray) -> "Followed":
+        """Return some of the entries; rows are positions or a mask."""
+        return Followed(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+
 @dataclass(frozen=True)
 class PixelState:
-    """State of one chunk; arrays (y, x) unless noted. Replaced whole, never changed in place."""
+    """State of one chunk: two planes, and a table of the few pixels that are followed. Replaced whole, never in place.
 
-    log_odds: np.ndarray
-    """float32."""
-    code: np.ndarray
-    """uint8, `PixelCode`."""
+    A pixel that is not in the table has the log-odds of the prior, code NONE and zeros in everything else.
+    """
+
     clear_looks: np.ndarray
-    """uint16: clear looks since monitoring began."""
-    changed_looks: np.ndarray
-    """uint8: looks that showed change since the pixel was last unchanged, at most 255."""
-    signs: np.ndarray
-    """uint8: bits of `features.signs_of` seen since then."""
-    doubtful: np.ndarray
-    """uint8: looks in a row that were flagged as cloud and had the spectrum of ground."""
+    """uint16 (y, x): clear looks since monitoring began."""
     last_unchanged_on: np.ndarray
-    """uint16 days: last clear look that showed no change, before the first that did."""
-    first_changed_on: np.ndarray
-    """uint16 days."""
-    confirmed_on: np.ndarray
-    """uint16 days."""
-    last_changed_on: np.ndarray
-    """uint16 days."""
-    likeness: np.ndarray
-    """uint8 (class, y, x): mean class probability over the looks that showed change, in 1/255."""
-    seen_as: np.ndarray
-    """int16 (band, y, x): reflectance in ten-thousandths on the last look that showed change."""
+    """uint16 days (y, x): last clear look that showed no change, before the first that did."""
+    followed: Followed
+
+    def plane(self, name: str) -> np.ndarray:
+        """Return a column of the followed pixels, or a plane, laid out over the chunk: (y, x), or (y, x, k) for the tables."""
+        if name in {"clear_looks", "last_unchanged_on"}:
+            return np.asarray(getattr(self, name))
+        column = getattr(self.followed, name)
+        empty = MonitorRules().prior if name == "log_odds" else 0
+        plane = np.full((self.clear_looks.size, *column.shape[1:]), empty, column.dtype)
+        plane[self.followed.at] = column
+        return plane.reshape(*self.clear_looks.shape, *column.shape[1:])
+
+    def value_at(self, name: str, rows: np.ndarray) -> np.ndarray:
+        """Return one of the columns of `FOLLOWED` at flat indices: (n,)."""
+        at, column = self.followed.at, getattr(self.followed, name)
+        empty = np.array(MonitorRules().prior if name == "log_odds" else 0, column.dtype)
+        if not len(at):
+            return np.full(len(rows), empty)
+        place = np.minimum(np.searchsorted(at, rows), len(at) - 1)
+        return np.where(at[place] == rows, column[place], empty)
 
 
-def empty_state(shape: tuple[int, int], rules: MonitorRules | None = None) -> PixelState:
-    """Return the state before the first look."""
+def no_entries(at: np.ndarray, rules: MonitorRules | None = None) -> Followed:
+    """Return entries of pixels as they are at the beginning."""
     rules = rules or MonitorRules()
-    return PixelState(
-        log_odds=np.full(shape, rules.prior, np.float32),
-        likeness=np.zeros((len(PixelClass), *shape), np.uint8),
-        seen_as=np.zeros((len(BANDS), *shape), np.int16),
-        **{name: np.zeros(shape, np.uint8) for name in ("code", "changed_looks", "signs", "doubtful")},
-        **{
-            name: np.zeros(shape, np.uint16)
-            for name in ("clear_looks", "last_unchanged_on", "first_changed_on", "confirmed_on", "last_changed_on")
-        },
+    columns = {name: np.zeros(len(at), kind) for name, kind in FOLLOWED.items()}
+    columns["log_odds"] += np.float32(rules.prior)
+    return Followed(
+        at=at,
+        likeness=np.zeros((len(at), len(PixelClass)), np.uint8),
+        seen_as=np.zeros((len(at), len(BANDS)), np.int16),
+        **columns,
     )
+
+
+def empty_state(shape: tuple[int, int]) -> PixelState:
+    """Return the state before the first look."""
+    return PixelState(np.zeros(shape, np.uint16), np.zeros(shape, np.uint16), no_entries(np.zeros(0, np.int64)))
 
 
 def day_number(day: date) -> int:
@@ -154,80 +200,115 @@ def take_look(state: PixelState, clear: np.ndarray, doubtful: np.ndarray, eviden
         Clear pixels that are in none of `evidence.where` looked as expected.
     day : date
         Later than every day the state has seen.
+
+    Notes
+    -----
+    A pixel that looks as expected and is not followed has the log-odds of the prior and stays there: of it two planes are
+    told, by whole arrays, and the state machine runs on the others alone.
     """
-    rules = MonitorRules()
-    weight = np.zeros(clear.size, np.float32)
-    weight[clear.ravel()] = rules.strongest_denial
-    weight[evidence.where] = look_weight(evidence.change, evidence.seen, rules)
-    changed = np.zeros(clear.size, bool)
-    changed[evidence.where] = weight[evidence.where] > 0
-    changed_at = changed.reshape(clear.shape)
-    odds = np.clip(state.log_odds + weight.reshape(clear.shape), rules.prior, rules.ceiling)
+    rules, number = MonitorRules(), np.uint16(day_number(day))
+    seen, flagged = clear.ravel(), doubtful.ravel()
+    held = _entries(state.followed, np.union1d(evidence.where, np.flatnonzero(flagged)))
+    last_unchanged = np.where(clear, number, state.last_unchanged_on)
+    moved, cleared = _taken(held, seen[held.at], flagged[held.at], evidence, number, rules)
+    last_unchanged.reshape(-1)[held.at] = np.where(cleared, number, state.last_unchanged_on.reshape(-1)[held.at])
+    return PixelState(state.clear_looks + clear, last_unchanged, _not_as_at_first(moved, rules))
+
+
+def _entries(followed: Followed, also: np.ndarray) -> Followed:
+    """Entries of the followed pixels and of others, which are as at the beginning."""
+    at = np.union1d(followed.at, also)
+    wide = no_entries(at)
+    place = np.searchsorted(at, followed.at)
+    for field in fields(wide):
+        getattr(wide, field.name)[place] = getattr(followed, field.name)
+    return wide
+
+
+def _not_as_at_first(entries: Followed, rules: MonitorRules) -> Followed:
+    """The entries that must be kept: what the others hold besides is of looks that a later one refuted."""
+    is_moved = entries.log_odds > np.float32(rules.prior)
+    return entries.take(is_moved | (entries.code > 0) | (entries.changed_looks > 0) | (entries.doubtful > 0))
+
+
+def _taken(
+    held: Followed, clear: np.ndarray, doubtful: np.ndarray, evidence: LookEvidence, number: np.uint16, rules: MonitorRules
+) -> tuple[Followed, np.ndarray]:
+    """Entries after a look, and which of them it showed unchanged: bool (n,)."""
+    weight = np.where(clear, np.float32(rules.strongest_denial), np.float32(0.0))
+    row = np.searchsorted(held.at, evidence.where)
+    weight[row] = look_weight(evidence.change, evidence.seen, rules)
+    changed = np.zeros(len(held.at), bool)
+    changed[row] = weight[row] > 0
+    odds = np.clip(held.log_odds + weight, rules.prior, rules.ceiling)
     moved = replace(
-        state,
-        log_odds=np.where(clear, odds, state.log_odds),
-        clear_looks=state.clear_looks + clear.astype(np.uint16),
-        doubtful=np.where(doubtful, np.minimum(state.doubtful, 254) + 1, np.where(clear, 0, state.doubtful)).astype(np.uint8),
+        held,
+        log_odds=np.where(clear, odds, held.log_odds),
+        doubtful=np.where(doubtful, np.minimum(held.doubtful, 254) + 1, np.where(clear, 0, held.doubtful)).astype(np.uint8),
     )
-    return _recode(_remember(moved, changed_at, evidence, day), clear, changed_at, day, rules)
+    return _recode(_remember(moved, changed, row, evidence, number), clear, changed, number, rules)
 
 
-def _remember(state: PixelState, changed: np.ndarray, evidence: LookEvidence, day: date) -> PixelState:
-    """State with the facts of this look: dates, number of changed looks, signs, class likeness, reflectance."""
-    number = np.uint16(day_number(day))
-    fresh = changed & (state.changed_looks == 0)
-    count = np.where(changed, np.minimum(state.changed_looks, 254) + 1, state.changed_looks).astype(np.uint8)
-    hit = changed.ravel()[evidence.where]
-    at = evidence.where[hit]
-    signs, likeness, seen_as = state.signs.copy(), state.likeness.copy(), state.seen_as.copy()
-    signs.reshape(-1)[at] |= evidence.signs[hit]
-    memory = likeness.reshape(len(PixelClass), -1)
-    n = np.minimum(count.reshape(-1)[at], 8).astype(np.float32)
-    mean = memory[:, at].astype(np.float32)
-    memory[:, at] = np.rint(mean + (255.0 * evidence.probabilities[hit].T - mean) / n).astype(np.uint8)
-    seen_as.reshape(len(BANDS), -1)[:, at] = np.rint(
-        np.nan_to_num(np.clip(evidence.reflectance[:, hit], -1.0, 3.0)) * 1e4
-    ).astype(np.int16)
+def _remember(held: Followed, changed: np.ndarray, row: np.ndarray, evidence: LookEvidence, number: np.uint16) -> Followed:
+    """Entries with the facts of this look: dates, number of changed looks, signs, class likeness, reflectance."""
+    fresh = changed & (held.changed_looks == 0)
+    count = np.where(changed, np.minimum(held.changed_looks, 254) + 1, held.changed_looks).astype(np.uint8)
+    hit = changed[row]
+    at = row[hit]
+    signs, likeness, seen_as = held.signs.copy(), held.likeness.copy(), held.seen_as.copy()
+    signs[at] |= evidence.signs[hit]
+    n = np.minimum(count[at], 8).astype(np.float32)[:, None]
+    mean = likeness[at].astype(np.float32)
+    likeness[at] = np.rint(mean + (255.0 * evidence.probabilities[hit] - mean) / n).astype(np.uint8)
+    seen_as[at] = np.rint(np.nan_to_num(np.clip(evidence.reflectance[:, hit].T, -1.0, 3.0)) * 1e4).astype(np.int16)
     return replace(
-        state,
+        held,
         changed_looks=count,
         signs=signs,
         likeness=likeness,
         seen_as=seen_as,
-        first_changed_on=np.where(fresh, number, state.first_changed_on),
-        last_changed_on=np.where(changed, number, state.last_changed_on),
+        first_changed_on=np.where(fresh, number, held.first_changed_on),
+        last_changed_on=np.where(changed, number, held.last_changed_on),
     )
 
 
-def _recode(state: PixelState, clear: np.ndarray, changed: np.ndarray, day: date, rules: MonitorRules) -> PixelState:
-    """State with codes after a look; pixels that were not seen keep theirs."""
-    number = np.uint16(day_number(day))
-    was = state.code
+def _recode(
+    held: Followed, clear: np.ndarray, changed: np.ndarray, number: np.uint16, rules: MonitorRules
+) -> tuple[Followed, np.ndarray]:
+    """Entries with codes after a look, and which were cleared by it; pixels that were not seen keep theirs."""
+    was = held.code
     followed = (was >= PixelCode.CONFIRMED) & clear
     open_ = (was < PixelCode.CONFIRMED) & clear
-    both = state.signs == 3
-    confirmed = open_ & (state.log_odds >= rules.confirmed) & (state.changed_looks >= rules.looks_to_confirm) & both
-    provisional = open_ & ~confirmed & (state.log_odds >= rules.provisional) & both
-    first = open_ & ~confirmed & ~provisional & (state.log_odds >= rules.first) & (state.changed_looks >= 1)
-    cleared = open_ & ~changed & (state.log_odds <= rules.cleared)
+    both = held.signs == 3
+    confirmed = open_ & (held.log_odds >= rules.confirmed) & (held.changed_looks >= rules.looks_to_confirm) & both
+    provisional = open_ & ~confirmed & (held.log_odds >= rules.provisional) & both
+    first = open_ & ~confirmed & ~provisional & (held.log_odds >= rules.first) & (held.changed_looks >= 1)
+    cleared = open_ & ~changed & (held.log_odds <= rules.cleared)
     code = was.copy()
     code[first & (was < PixelCode.PROVISIONAL)] = PixelCode.FIRST
     code[provisional] = PixelCode.PROVISIONAL
     code[confirmed] = PixelCode.CONFIRMED
     code[cleared] = PixelCode.NONE
-    code[followed & (was == PixelCode.CONFIRMED) & (state.log_odds <= rules.cleared)] = PixelCode.FINISHED
-    code[followed & (was == PixelCode.FINISHED) & (state.log_odds >= rules.confirmed)] = PixelCode.CONFIRMED
-    return replace(
-        state,
+    code[followed & (was == PixelCode.CONFIRMED) & (held.log_odds <= rules.cleared)] = PixelCode.FINISHED
+    code[followed & (was == PixelCode.FINISHED) & (held.log_odds >= rules.confirmed)] = PixelCode.CONFIRMED
+    recoded = replace(
+        held,
         code=code,
-        confirmed_on=np.where(confirmed, number, state.confirmed_on),
-        changed_looks=np.where(cleared, 0, state.changed_looks).astype(np.uint8),
-        signs=np.where(cleared, 0, state.signs).astype(np.uint8),
-        first_changed_on=np.where(cleared, 0, state.first_changed_on).astype(np.uint16),
-        last_unchanged_on=np.where(cleared, number, state.last_unchanged_on).astype(np.uint16),
+        confirmed_on=np.where(confirmed, number, held.confirmed_on),
+        changed_looks=np.where(cleared, 0, held.changed_looks).astype(np.uint8),
+        signs=np.where(cleared, 0, held.signs).astype(np.uint8),
+        first_changed_on=np.where(cleared, 0, held.first_changed_on).astype(np.uint16),
     )
+    return recoded, cleared
 
 
 def state_arrays(state: PixelState) -> dict[str, np.ndarray]:
     """Return the arrays of a state by name, for the store."""
-    return {field.name: getattr(state, field.name) for field in fields(state)}
+    planes = {"clear_looks": state.clear_looks, "last_unchanged_on": state.last_unchanged_on}
+    return planes | {field.name: getattr(state.followed, field.name) for field in fields(state.followed)}
+
+
+def state_of(arrays: Mapping[str, np.ndarray]) -> PixelState:
+    """Return the state of what `state_arrays` gave."""
+    table = {field.name: arrays[field.name] for field in fields(Followed)}
+    return PixelState(arrays["clear_looks"], arrays["last_unchanged_on"], Followed(**table))

@@ -4,8 +4,11 @@ Receives a cube of past clear looks; hands on a `Reference`, which later stops c
 looks span most of a year the expectation follows the season by one annual harmonic, else it is a level.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import date
+from enum import IntEnum
+from typing import Protocol
 
 import numpy as np
 import xarray as xr
@@ -38,8 +41,72 @@ EVERGREEN_SHARE = 0.75
 """Share of the year that must have been seen to say so: a deciduous forest seen in summer alone looks evergreen."""
 GAP_PERIODS = 4
 """Half-months without looks that are taken for like their neighbours."""
+NDVI_BANDS = ("red", "nir")
 MAD_TO_SIGMA = 1.4826
 """Median absolute deviation to standard deviation of a normal distribution."""
+
+
+class GroundKind(IntEnum):
+    """What is known of a pixel's past."""
+
+    UNKNOWN = 0
+    """Too few looks: not watched."""
+    LEVEL = 1
+    """Compared with one level on every day."""
+    SEASONAL = 2
+    """A season was fitted."""
+
+
+@dataclass(frozen=True)
+class PastOnDay:
+    """What one chunk's past says of one day; arrays (y, x) unless noted, some of them mapped from disk."""
+
+    day: date
+    kind: np.ndarray
+    """uint8, `GroundKind`."""
+    floor: np.ndarray
+    """uint8: NDVI that is still usual in the half-month, in 1/200; `FLOOR_UNKNOWN` where not known."""
+    peak: np.ndarray
+    """uint8: the highest floor of the year."""
+    coefficients: np.ndarray
+    """int16 (3, band, y, x), see `Reference`."""
+    ndvi_spread: np.ndarray
+    """uint16, see `Reference`."""
+
+    def expected_at(self, rows: np.ndarray) -> np.ndarray:
+        """Return the expected reflectance of some pixels (flat indices): float32 (band, n), NaN where there were no looks."""
+        y, x = np.divmod(rows, self.kind.shape[1])
+        return _expected(self.coefficients[:, :, y, x], self.kind[y, x] != GroundKind.UNKNOWN, self.day)
+
+    def expected(self) -> np.ndarray:
+        """Return the expected reflectance of every pixel: float32 (band, y, x), NaN where there were no looks."""
+        return _expected(self.coefficients, self.kind != GroundKind.UNKNOWN, self.day)
+
+    def every(self, step: int) -> "PastOnDay":
+        """Return the past of every `step`-th pixel in both directions."""
+        thin = (slice(None, None, step),) * 2
+        planes = {name: getattr(self, name)[thin] for name in ("kind", "floor", "peak", "ndvi_spread")}
+        return replace(self, coefficients=self.coefficients[:, :, ::step, ::step], **planes)
+
+
+class Past(Protocol):
+    """A chunk's past, in memory or on disk."""
+
+    def on(self, day: date) -> PastOnDay:
+        """Return what it says of a day."""
+        ...
+
+    def whole(self) -> "Reference":
+        """Return all of it in memory."""
+        ...
+
+    def level_at(self, rows: np.ndarray) -> np.ndarray:
+        """Return the level of some pixels (flat indices): int16 (n, band), ten-thousandths of reflectance."""
+        ...
+
+    def near_at(self, rows: np.ndarray) -> np.ndarray:
+        """Return the neighbourhood of some pixels (flat indices): uint8 (n, 3), see `Reference.near`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -47,9 +114,10 @@ class Reference:
     """What one chunk looked like before; arrays over (band, y, x) in the order of `scenes.BANDS`."""
 
     coefficients: np.ndarray
-    """int16 (3, band, y, x): level, cosine and sine of the day of the year, in ten-thousandths of reflectance."""
-    spread: np.ndarray
-    """uint16 (band, y, x): robust standard deviation of the looks about the expectation, ten-thousandths."""
+    """int16 (3, band, y, x): level, cosine and sine of the day of the year, in ten-thousandths of reflectance. In memory the
+    18 numbers of a pixel lie side by side, since a night asks for few pixels."""
+    ndvi_spread: np.ndarray
+    """uint16 (y, x): standard deviation of NDVI about its expectation, ten-thousandths."""
     looks: np.ndarray
     """uint8 (y, x): clear looks that were used, at most 255; 0 where nothing is known."""
     is_seasonal: np.ndarray
@@ -61,44 +129,76 @@ class Reference:
     near: np.ndarray
     """uint8 (3, y, x): share in percent of water, bare ground and dense vegetation within 310 m, by the level."""
 
-    def supports(self, day: date) -> np.ndarray:
-        """Return where the past can tell what to expect on a day: bool (y, x).
+    def on(self, day: date) -> PastOnDay:
+        """Return what the past says of a day."""
+        return PastOnDay(day, self.kind, self.floor[period_of(day)], self.peak, self.coefficients, self.ndvi_spread)
 
-        A season fitted on summers says nothing of a thaw: where a season was fitted, the floor of the day must be known.
-        """
-        return (self.looks > 0) & (~self.is_seasonal | (self.floor[_period(day)] != FLOOR_UNKNOWN))
+    def whole(self) -> "Reference":
+        """Return all of it in memory."""
+        return self
+
+    @property
+    def kind(self) -> np.ndarray:
+        """`GroundKind` of each pixel: uint8 (y, x)."""
+        known = np.where(self.is_seasonal, np.uint8(GroundKind.SEASONAL), np.uint8(GroundKind.LEVEL))
+        return np.where(self.looks > 0, known, np.uint8(GroundKind.UNKNOWN))
+
+    @property
+    def peak(self) -> np.ndarray:
+        """The highest floor in any half-month that was seen, in 1/200: uint8 (y, x), `FLOOR_UNKNOWN` where none was."""
+        highest = np.where(self.floor == FLOOR_UNKNOWN, 0, self.floor).max(axis=0)
+        return np.where((self.floor == FLOOR_UNKNOWN).all(axis=0), np.uint8(FLOOR_UNKNOWN), highest)
+
+    def level_at(self, rows: np.ndarray) -> np.ndarray:
+        """Return the level of some pixels (flat indices): int16 (n, band), ten-thousandths of reflectance."""
+        y, x = np.divmod(rows, self.looks.shape[1])
+        return self.coefficients[0][:, y, x].T
+
+    def near_at(self, rows: np.ndarray) -> np.ndarray:
+        """Return the neighbourhood of some pixels (flat indices): uint8 (n, 3), see `near`."""
+        y, x = np.divmod(rows, self.looks.shape[1])
+        return self.near[:, y, x].T
 
     def ndvi_floor(self, day: date) -> np.ndarray:
         """Return the NDVI that is still usual in the half-month of a day: float32 (y, x), NaN where not known."""
-        stored = self.floor[_period(day)]
-        return np.where(stored == FLOOR_UNKNOWN, np.nan, stored.astype(np.float32) / FLOOR_STEPS)
-
-    def ndvi_peak(self) -> np.ndarray:
-        """Return the highest NDVI that is usual in any half-month that was seen: float32 (y, x), NaN where none was."""
-        highest = np.where(self.floor == FLOOR_UNKNOWN, 0, self.floor).max(axis=0).astype(np.float32) / FLOOR_STEPS
-        return np.where((self.floor == FLOOR_UNKNOWN).all(axis=0), np.nan, highest)
-
-    def ndvi_spread(self) -> np.ndarray:
-        """Return the standard deviation of NDVI about its expectation, from those of red and nir: float32 (y, x).
-
-        First-order propagation of NDVI = (n - r) / (n + r): 2 sqrt((r s_n)^2 + (n s_r)^2) / (n + r)^2.
-        """
-        red, nir = BANDS.index("red"), BANDS.index("nir")
-        r, n = (np.maximum(self.coefficients[0, i].astype(np.float32), 1.0) for i in (red, nir))
-        s_r, s_n = (self.spread[i].astype(np.float32) for i in (red, nir))
-        return 2.0 * np.hypot(r * s_n, n * s_r) / (n + r) ** 2
+        return floor_ndvi(self.floor[period_of(day)])
 
     def expected(self, day: date) -> np.ndarray:
         """Return the expected reflectance on a day: float32 (band, y, x), NaN where there were no looks."""
-        level, cosine, sine = self.coefficients.astype(np.float32)
-        c, s = _season(np.array([day.timetuple().tm_yday]))
-        reflectance = (level + cosine * c[0] + sine * s[0]) * np.float32(SCALE)
-        reflectance[:, self.looks == 0] = np.nan
-        return reflectance
+        return self.on(day).expected()
 
 
-def _period(day: date) -> int:
-    """Number of the half-month of a day, from 0."""
+def floor_ndvi(stored: np.ndarray) -> np.ndarray:
+    """Return floors as NDVI: float32 of the same shape, NaN where not known."""
+    return np.where(stored == FLOOR_UNKNOWN, np.float32(np.nan), stored.astype(np.float32) / np.float32(FLOOR_STEPS))
+
+
+def _expected(coefficients: np.ndarray, known: np.ndarray, day: date) -> np.ndarray:
+    """Reflectance on a day of coefficients (3, band, ...); NaN where nothing is known."""
+    level, cosine, sine = coefficients
+    c, s = _season(np.array([day.timetuple().tm_yday]))
+    reflectance = (level + cosine * c[0] + sine * s[0]) * np.float32(SCALE)
+    reflectance[:, ~known] = np.nan
+    return reflectance
+
+
+def side_by_side(coefficients: np.ndarray) -> np.ndarray:
+    """Return the coefficients (3, band, y, x) as a view of memory in which those of a pixel lie side by side."""
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(coefficients, (0, 1), (2, 3))), (2, 3), (0, 1))
+
+
+def _ndvi_spread(level: np.ndarray, spread: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Standard deviation of NDVI about its expectation, from those of red and nir: uint16 (n), ten-thousandths.
+
+    First-order propagation of NDVI = (n - r) / (n + r): 2 sqrt((r s_n)^2 + (n s_r)^2) / (n + r)^2.
+    """
+    r, n = (np.maximum(level[BANDS.index(name)], np.float32(SCALE)) for name in NDVI_BANDS)
+    found = 2.0 * np.hypot(r * spread["nir"], n * spread["red"]) / (n + r) ** 2
+    return np.clip(np.rint(found / SCALE), 0, 65535).astype(np.uint16)
+
+
+def period_of(day: date) -> int:
+    """Return the number of the half-month of a day, from 0."""
     return (day.timetuple().tm_yday - 1) * FLOOR_PERIODS // 366
 
 
@@ -224,7 +324,7 @@ def fit_reference(cube: xr.Dataset, min_looks: int = 4) -> Reference:
 
     Notes
     -----
-    Bands that the cube lacks have coefficients 0 and spread 0, and later stops treat them as missing.
+    Bands that the cube lacks have coefficients 0, and later stops treat them as missing.
     """
     clear = cube["clear"].values
     shape = clear.shape[1:]
@@ -238,18 +338,19 @@ def fit_reference(cube: xr.Dataset, min_looks: int = 4) -> Reference:
     seasonal = (count >= SEASON_LOOKS) & (last - first >= SEASON_SPAN_DAYS)
     known = count >= min_looks
     coefficients = np.zeros((3, len(BANDS), flat.shape[1]), np.float32)
-    spread = np.zeros((len(BANDS), flat.shape[1]), np.float32)
+    spread: dict[str, np.ndarray] = {}
     for b, name in enumerate(BANDS):
         if name in cube:
             values = cube[name].values.reshape(flat.shape)
             coefficients[:, b] = _fit_band(values, flat, basis, seasonal)
-            deviation = np.abs(np.where(flat, values, 0.0) - basis @ coefficients[:, b])
-            spread[b] = MAD_TO_SIGMA * _masked_median(deviation, flat)
+            if name in NDVI_BANDS:
+                deviation = np.abs(np.where(flat, values, 0.0) - basis @ coefficients[:, b])
+                spread[name] = MAD_TO_SIGMA * _masked_median(deviation, flat)
     level = coefficients[0].reshape(len(BANDS), *shape)
     ndvi = normalised_difference(cube["nir"].values, cube["red"].values).reshape(flat.shape)
     return Reference(
-        np.clip(np.rint(coefficients / SCALE), -32768, 32767).astype(np.int16).reshape(3, len(BANDS), *shape),
-        np.clip(np.rint(spread / SCALE), 0, 65535).astype(np.uint16).reshape(len(BANDS), *shape),
+        side_by_side(np.clip(np.rint(coefficients / SCALE), -32768, 32767).astype(np.int16).reshape(3, len(BANDS), *shape)),
+        _ndvi_spread(coefficients[0], spread).reshape(shape),
         np.where(known, np.minimum(count, 255), 0).astype(np.uint8).reshape(shape),
         seasonal.reshape(shape),
         _ndvi_floor(ndvi, flat, doy, seasonal).reshape(FLOOR_PERIODS, *shape),
@@ -259,11 +360,11 @@ def fit_reference(cube: xr.Dataset, min_looks: int = 4) -> Reference:
 
 def stack_strips(strips: list[Reference]) -> Reference:
     """Return one reference of horizontal strips, top first, with the neighbourhood shares taken across their seams."""
-    coefficients = np.concatenate([s.coefficients for s in strips], axis=2)
+    coefficients = side_by_side(np.concatenate([s.coefficients for s in strips], axis=2))
     looks = np.concatenate([s.looks for s in strips], axis=0)
     near = neighbourhood(coefficients[0].astype(np.float32) * np.float32(SCALE), looks > 0)
     seasonal = np.concatenate([s.is_seasonal for s in strips], axis=0)
-    spread, floor = (np.concatenate([getattr(s, name) for s in strips], axis=1) for name in ("spread", "floor"))
+    spread, floor = (np.concatenate([getattr(s, n) for s in strips], axis=k) for n, k in (("ndvi_spread", 0), ("floor", 1)))
     return Reference(coefficients, spread, looks, seasonal, floor, near)
 
 
@@ -271,8 +372,8 @@ def replace_where(old: Reference, new: Reference, where: np.ndarray) -> Referenc
     """Return `new` where the mask (bool, y x) holds and it knows the pixel, else `old`: open sites keep their past."""
     take = where & (new.looks > 0)
     return Reference(
-        np.where(take, new.coefficients, old.coefficients),
-        np.where(take, new.spread, old.spread),
+        side_by_side(np.where(take, new.coefficients, old.coefficients)),
+        np.where(take, new.ndvi_spread, old.ndvi_spread),
         np.where(take, new.looks, old.looks),
         np.where(take, new.is_seasonal, old.is_seasonal),
         np.where(take, new.floor, old.floor),

@@ -21,7 +21,7 @@ from shapely.geometry import box
 from pipeline.alerts import AlertContext, describe
 from pipeline.aoi import Chunk
 from pipeline.config import CubeSection, ReferenceSection, SitesSection
-from pipeline.cube import SceneClass, make_cube
+from pipeline.cube import SceneClass, look_of, make_cube
 from pipeline.demo.classes import classify
 from pipeline.demo.conditions import CALM, Conditions, Drought
 from pipeline.demo.painter import Painter, sensed
@@ -35,7 +35,8 @@ from pipeline.monitor import PixelState, empty_state
 from pipeline.reference import Reference, fit_reference
 from pipeline.scenes import BANDS
 from pipeline.sites import Site, SiteRules, advance
-from pipeline.stages.chunks import ChunkWork, changed_pixels, monitor_look
+from pipeline.stages.chunks import changed_pixels, monitor_look
+from pipeline.stages.watching import watched_ground
 from pipeline.tenure import Law, TenureRules
 
 EPSG, LEFT, TOP, SIDE = 32720, 500_000.0, 9_000_000.0, 72
@@ -183,15 +184,14 @@ def walk(place: Place, seed: int = 1) -> Outcome:
     model, chunk = the_model(), the_chunk()
     past, cubes = paint(place, seed)
     reference = fit_reference(past, ReferenceSection().min_looks)
-    nothing: Any = None  # what a look does not use
-    work = ChunkWork(nothing, chunk, (), nothing, None, model.estimator, nothing, nothing)
     rules = SiteRules(**SitesSection().model_dump())
     context = AlertContext(
         "place", f"EPSG:{EPSG}", model.site, model.id, Law(), TenureRules(), default_priority(), {}
     )  # fmt: skip
     state, sites, told = empty_state(chunk.shape), list[Site](), []
     for day, cube in zip(LOOKS, cubes, strict=True):
-        state = monitor_look(state, reference, cube, day, work)
+        past = reference.on(day)
+        state = monitor_look(state, past, look_of(cube), watched_ground(past, chunk.inside), model.estimator)
         pixels = changed_pixels(state, reference, chunk)
         sites, _ = advance(sites, pixels, day, "place", rules)
         told += [describe(site, pixels, day, context, None).properties for site in sites]

@@ -8,10 +8,25 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy import ndimage
 from worlds import BANDS, FOREST, POND, SPOIL
 
-from pipeline.cube import CLOUDY, SceneClass, bands_of, check_cube, clear_mask, doubtful_mask, make_cube
+from pipeline.cube import (
+    AS_REFLECTANCE,
+    CLOUDY,
+    Look,
+    SceneClass,
+    bands_of,
+    check_cube,
+    clear_mask,
+    doubtful_mask,
+    look_of,
+    make_cube,
+    make_look,
+)
+from pipeline.cube import cube_of as cube_of_look
 from pipeline.errors import CubeContractError
+from pipeline.scenes import Radiometry
 
 CLOUD, VEGETATION = SceneClass.CLOUD_HIGH, SceneClass.VEGETATION
 
@@ -76,8 +91,41 @@ SHADOWED_FOREST = (0.01, 0.015, 0.01, 0.08, 0.05, 0.02)
 )
 def test_a_cloud_flag_is_doubted_over_bare_ground_and_turbid_water_only(ground: tuple, is_doubtful: bool) -> None:
     for flag in CLOUDY:
-        assert bool(doubtful_mask(np.full((1, 1), flag, "u1"), pixel(*ground))[0, 0]) is is_doubtful
-    assert not doubtful_mask(np.full((1, 1), VEGETATION, "u1"), pixel(*ground)).any()
+        assert bool(doubtful_mask(flagged(flag, ground), np.ones((1, 1), bool))[0, 0]) is is_doubtful
+        assert not doubtful_mask(flagged(flag, ground), np.zeros((1, 1), bool)).any()
+    assert not doubtful_mask(flagged(VEGETATION, ground), np.ones((1, 1), bool)).any()
+
+
+def flagged(scl: int, ground: tuple) -> Look:
+    bands = pixel(*ground)
+    return make_look(bands, dict.fromkeys(bands, AS_REFLECTANCE), np.full((1, 1), scl, "u1"), 0)
+
+
+@given(
+    arrays(np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 12)), elements=st.sampled_from([4, 5, 8, 9])),
+    st.integers(0, 4),
+)
+def test_clouds_grow_as_scipy_grows_them(scl: np.ndarray, dilation: int) -> None:
+    cloudy = scl >= 8
+    axis = np.arange(-dilation, dilation + 1)
+    disk = np.hypot.outer(axis, axis) <= dilation + 0.5
+    body = ndimage.binary_opening(cloudy, np.ones((3, 3), bool))
+    grown = cloudy | (ndimage.binary_dilation(body, disk) if dilation else False)
+    assert (clear_mask(scl, np.ones(scl.shape, bool), dilation) == ~grown).all()
+
+
+@given(arrays(np.uint16, (3, 4), elements=st.sampled_from([0, 1, 900, 1000, 2000, 17000, 17001, 65535])))
+def test_a_look_in_numbers_shows_what_the_cube_of_its_reflectance_shows(dn: np.ndarray) -> None:
+    radiometry = dict.fromkeys(BANDS, Radiometry(1e-4, -0.1))
+    look = make_look(dict.fromkeys(BANDS, dn), radiometry, np.full((3, 4), VEGETATION, "u1"))
+    cube = cube_of_look(look, date(2024, 1, 1))
+    same = look_of(cube)
+    assert (look.clear == same.clear).all()
+    assert (look.has_data() == (dn > 0)).all()
+    rows = np.array([0, 5, 11])
+    np.testing.assert_array_equal(look.reflectance_at(rows), same.reflectance_at(rows))
+    np.testing.assert_array_equal(look.bands()["red"], cube["red"].values[0])
+    assert (look.clear == (dn > 0) & (look.bands()["red"] <= np.float32(1.6))).all()
 
 
 def cube_of(days: int = 2, **changes: np.ndarray) -> xr.Dataset:

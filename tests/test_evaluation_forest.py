@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.evaluation.forest import confirmed_days, score_forest
 from pipeline.evaluation.forest_truth import Truth
-from pipeline.monitor import day_number, empty_state
+from pipeline.monitor import day_number, empty_state, no_entries
 
 D = np.datetime64
 NEVER = D("NaT", "D")
@@ -39,7 +39,8 @@ def test_shares_and_lag_of_what_was_confirmed() -> None:
 
 
 def test_the_day_of_confirmation_is_that_of_the_state() -> None:
-    state = replace(empty_state(SHAPE), confirmed_on=row(0, 0, day_number(D("2020-07-01").item()), 0, 0).astype(np.uint16))
+    held = replace(no_entries(np.array([2])), confirmed_on=np.array([day_number(D("2020-07-01").item())], np.uint16))
+    state = replace(empty_state(SHAPE), followed=held)
     days = confirmed_days(state)
     assert days[0, 2] == D("2020-07-01")
     assert np.isnat(np.delete(days, 2)).all()

@@ -5,14 +5,16 @@ import pytest
 from worlds import BANDS, FOREST, POND, SPOIL
 
 from pipeline.features import (
+    BELOW_FLOOR,
     COMMON_PIXELS,
     FEATURE_ORDER,
-    common_fall,
+    common_falls,
     feature_table,
     gate,
     haze,
     shade,
     signs_of,
+    usual_ndvi,
     vegetation_anomaly,
 )
 
@@ -102,9 +104,17 @@ def test_what_all_like_ground_lost_is_no_clearing() -> None:
     ndvi = floor - np.float32(0.2)  # a drought; and
     ndvi[0, :100] = 0.2  # a clearing in the denser forest
     everywhere = np.ones(floor.shape, bool)
-    assert common_fall(ndvi, floor, everywhere) == pytest.approx(np.full(floor.shape, 0.2), abs=1e-6)
+    assert common_falls(ndvi, floor, everywhere) == pytest.approx([0, 0, 0, 0, 0, 0, 0.2, 0, 0.2, 0], abs=1e-6)
     few = everywhere.copy()
     few[0, COMMON_PIXELS - 1 : 400] = False
-    assert (common_fall(ndvi, floor, few)[0, :400] == 0.0).all()
-    assert (common_fall(floor + 0.1, floor, everywhere) == 0.0).all()
-    assert (common_fall(ndvi, np.full_like(floor, np.nan), everywhere) == 0.0).all()
+    assert common_falls(ndvi, floor, few)[8] == 0.0
+    assert (common_falls(floor + 0.1, floor, everywhere) == 0.0).all()
+    assert (common_falls(ndvi, np.full_like(floor, np.nan), everywhere) == 0.0).all()
+
+
+def test_what_is_usual_is_asked_by_the_stored_floor() -> None:
+    falls = np.zeros(10, np.float32)
+    falls[8] = 0.1  # ground of NDVI 0.8 and more lost a tenth together
+    usual = usual_ndvi(falls)
+    assert usual[[140, 170]] == pytest.approx([0.70 - BELOW_FLOOR, 0.85 - 0.1 - BELOW_FLOOR])
+    assert np.isnan(usual[255])

@@ -25,7 +25,7 @@ from pipeline.change import ChangeEvidence, PixelClass, PixelEstimator, classify
 from pipeline.cube import SceneClass
 from pipeline.demo.signatures import Cover
 from pipeline.sites.pixels import PIXEL_HA
-from pipeline.stages.chunks import watched_ground
+from pipeline.stages.watching import watched_ground
 
 PAGE = Path(__file__).parents[1] / "docs" / "look-alikes.md"
 
@@ -43,13 +43,13 @@ def changed(place: Place) -> np.ndarray:
 
 def strongest_class(found: Outcome, where: np.ndarray) -> PixelClass:
     """Class that the pixels of a mask that changed are most like, on the mean."""
-    there = where & (found.state.code >= pipeline.monitor.PixelCode.PROVISIONAL)
-    return PixelClass(int(found.state.likeness[:, there].mean(axis=1).argmax()))
+    there = where & (found.state.plane("code") >= pipeline.monitor.PixelCode.PROVISIONAL)
+    return PixelClass(int(found.state.plane("likeness")[there].mean(axis=0).argmax()))
 
 
 def is_watched(found: Outcome, where: np.ndarray) -> np.ndarray:
     """Share of a mask on which a change could be seen, by look."""
-    return np.array([watched_ground(found.reference, scenes.the_chunk(), day)[where].mean() for day in LOOKS])
+    return np.array([watched_ground(found.reference.on(day), scenes.the_chunk().inside)[where].mean() for day in LOOKS])
 
 
 # --- the same ground, mined ------------------------------------------------------------------------------------------
@@ -158,13 +158,13 @@ def test_the_rules_hold_whatever_the_classifier_says(name: str, monkeypatch: pyt
 
 
 def test_felled_trails_change_pixels_and_have_no_body(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert (outcome("logging").state.code >= pipeline.monitor.PixelCode.PROVISIONAL).sum() > 100
+    assert (outcome("logging").state.plane("code") >= pipeline.monitor.PixelCode.PROVISIONAL).sum() > 100
     monkeypatch.setattr(pipeline.sites.tracking, "has_body", lambda keys, rules: len(keys) * PIXEL_HA >= rules.mmu_ha)
     assert "other_clearing" in walk(scenes.logging()).causes
 
 
 def test_the_rim_of_a_shifted_look_has_no_body(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert (outcome("shift").state.code >= pipeline.monitor.PixelCode.PROVISIONAL).sum() > 50
+    assert (outcome("shift").state.plane("code") >= pipeline.monitor.PixelCode.PROVISIONAL).sum() > 50
     monkeypatch.setattr(pipeline.sites.tracking, "has_body", lambda keys, rules: len(keys) * PIXEL_HA >= rules.mmu_ha)
     assert walk(scenes.shift()).told != ()
 
@@ -197,7 +197,7 @@ def test_a_drought_is_a_change_to_a_reference_without_seasons(monkeypatch: pytes
 def test_shadow_keeps_its_ratios(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Darker ground is as green as before: the gate passes little of it, and both signs are wanting on the rest."""
     monkeypatch.setattr(pipeline.stages.chunks, "classify", bare_everywhere)
-    monkeypatch.setattr(pipeline.stages.chunks, "BELOW_FLOOR", -9.0)
+    monkeypatch.setattr(pipeline.features, "BELOW_FLOOR", -9.0)
     monkeypatch.setattr(pipeline.stages.chunks, "gate", lambda now, *_: np.ones_like(now["red"], bool))
     assert walk(getattr(scenes, name)()).told == ()
     monkeypatch.setattr(pipeline.stages.chunks, "signs_of", lambda features: np.full(len(features), 3, np.uint8))
@@ -216,7 +216,7 @@ def test_haze_is_kept_out_by_its_colour(monkeypatch: pytest.MonkeyPatch) -> None
     assert outcome("haze").state.clear_looks.max() == len(LOOKS) - 4
     monkeypatch.setattr(pipeline.features, "HAZE_BLUE_RISE", 9.0)
     assert outcome("haze").told == walk(scenes.haze()).told == ()  # behind it: what darkens all of the forest is no clearing
-    monkeypatch.setattr(pipeline.stages.chunks, "common_fall", lambda ndvi, *_: np.zeros_like(ndvi))
+    monkeypatch.setattr(pipeline.stages.chunks, "common_falls", lambda *_: np.zeros(10, np.float32))
     assert walk(scenes.haze()).told != ()
 
 

@@ -161,7 +161,7 @@ def test_a_run_that_was_killed_and_run_again_ends_as_one_that_was_not(
 def test_a_state_folder_of_another_run_is_not_believed(world: Path, whole: Path, tmp_path: Path) -> None:
     early = days_of(world)[24]
     run(world, tmp_path, early)
-    references = sorted((tmp_path / "state").glob("*-reference-*.npz"))
+    references = sorted((tmp_path / "state").glob("*-reference-*.arrays"))
     assert references
     for path in [*references, *tmp_path.glob("store.sqlite*")]:
         path.unlink()

@@ -14,7 +14,7 @@ from pipeline.io.states import StateFolder
 from pipeline.ledger import LedgerRow, Outcome
 from pipeline.reference import FLOOR_PERIODS, FLOOR_UNKNOWN, Reference, _without_gaps
 from pipeline.scenes import BANDS
-from pipeline.stages.chunks import SeasonRules, seasons_of, unwatched_words, watched_ground
+from pipeline.stages.watching import SeasonRules, seasons_of, unwatched_words, watched_ground
 
 SHAPE = (10, 10)
 CHUNK = SimpleNamespace(id="r0c0", inside=np.ones(SHAPE, bool))
@@ -26,9 +26,9 @@ def reference(floor: int = 160, looks: int = 20) -> Reference:
     """Ground whose NDVI does not fall below `floor` / 200 at any time, but for two bare rows."""
     floors = np.full((FLOOR_PERIODS, *SHAPE), floor, np.uint8)
     floors[:, :2] = 40
-    none = np.zeros((len(BANDS), *SHAPE))
+    none = np.zeros((3, len(BANDS), *SHAPE))
     return Reference(
-        np.zeros((3, len(BANDS), *SHAPE), np.int16), none.astype(np.uint16), np.full(SHAPE, looks, np.uint8),
+        none.astype(np.int16), np.zeros(SHAPE, np.uint16), np.full(SHAPE, looks, np.uint8),
         np.ones(SHAPE, bool), floors, np.zeros((3, *SHAPE), np.uint8),
     )  # fmt: skip
 
@@ -43,15 +43,15 @@ def reference(floor: int = 160, looks: int = 20) -> Reference:
     ],
 )
 def test_bare_leafless_and_unknown_ground_is_not_watched(past: Reference, share: str) -> None:
-    words = unwatched_words(watched_ground(past, CHUNK, JUNE), CHUNK)
+    words = unwatched_words(watched_ground(past.on(JUNE), CHUNK.inside), CHUNK)
     assert words == f"{share} of chunk r0c0 is not watched: bare, leafless or unknown in the reference at that time of year"
 
 
 def test_green_ground_is_watched_whole_and_nothing_is_said() -> None:
     past = reference()
     past.floor[:] = 160
-    assert watched_ground(past, CHUNK, JUNE).all()
-    assert unwatched_words(watched_ground(past, CHUNK, JUNE), CHUNK) == ""
+    assert watched_ground(past.on(JUNE), CHUNK.inside).all()
+    assert unwatched_words(watched_ground(past.on(JUNE), CHUNK.inside), CHUNK) == ""
 
 
 def test_the_report_tells_of_the_last_look_at_each_chunk() -> None:
@@ -66,14 +66,14 @@ def test_the_report_tells_of_the_last_look_at_each_chunk() -> None:
 def test_a_landscape_with_seasons_is_watched_where_its_own_season_is_known() -> None:
     past = reference()
     past.is_seasonal[5:] = False
-    assert watched_ground(past, CHUNK, JUNE, SeasonRules(has_seasons=False))[2:5].all()
-    assert not watched_ground(past, CHUNK, JUNE, SeasonRules(has_seasons=True))[5:].any()
+    assert watched_ground(past.on(JUNE), CHUNK.inside, SeasonRules(has_seasons=False))[2:5].all()
+    assert not watched_ground(past.on(JUNE), CHUNK.inside, SeasonRules(has_seasons=True))[5:].any()
 
 
 def test_dry_season_ground_is_watched_in_dry_landscapes_alone() -> None:
     past = reference(floor=84)  # NDVI 0.42: leafless trees, dry grass
-    assert not watched_ground(past, CHUNK, JUNE).any()
-    assert watched_ground(past, CHUNK, JUNE, seasons_of("dry_forest"))[2:].all()
+    assert not watched_ground(past.on(JUNE), CHUNK.inside).any()
+    assert watched_ground(past.on(JUNE), CHUNK.inside, seasons_of("dry_forest"))[2:].all()
     assert seasons_of("humid_forest") == seasons_of(None) == SeasonRules(has_seasons=False, least_ndvi=0.55, leaf_fall=0.2)
     assert seasons_of("temperate_forest") == SeasonRules(has_seasons=True, least_ndvi=0.55, leaf_fall=0.2)
 
@@ -81,7 +81,7 @@ def test_dry_season_ground_is_watched_in_dry_landscapes_alone() -> None:
 def test_ground_that_loses_its_leaves_is_watched_while_it_is_green() -> None:
     past = reference(floor=170)  # NDVI 0.85 all year, but
     past.floor[:6, 5:] = 120  # 0.60 until the end of March
-    march, june = (watched_ground(past, CHUNK, day) for day in (date(2024, 3, 15), JUNE))
+    march, june = (watched_ground(past.on(day), CHUNK.inside) for day in (date(2024, 3, 15), JUNE))
     assert (march[2:5].all(), march[5:].any()) == (True, False)
     assert june[2:].all()
 
@@ -102,7 +102,7 @@ def test_up_to_two_hidden_months_take_the_lower_of_their_neighbours(hidden: int,
 def test_a_reference_of_another_layout_is_refused_by_name(tmp_path: Path) -> None:
     files = StateFolder(tmp_path)
     held = reference()
-    assert (files.read_reference(files.write_reference("now", held)).floor == held.floor).all()
+    assert (files.read_reference(files.write_reference("now", held)).whole().floor == held.floor).all()
     by_month = files.write_reference("older", replace(held, floor=held.floor[::2]))
-    with pytest.raises(StoreMismatchError, match=r"older\.npz: found .*floor \(12, 10, 10\).*expected .*24 periods"):
+    with pytest.raises(StoreMismatchError, match=r"older\.arrays: found 19 arrays; expected 31, floors of 24 periods"):
         files.read_reference(by_month)

@@ -79,8 +79,9 @@ def forest_section(folder: Path, model: Path | None = None) -> Section:
 
 def confirmed_days(state: PixelState) -> np.ndarray:
     """Return the day on which each pixel was confirmed: datetime64[D] (y, x), NaT for never."""
-    days = np.datetime64(EPOCH, "D") + state.confirmed_on.astype("timedelta64[D]")
-    return np.where(state.confirmed_on > 0, days, np.datetime64("NaT", "D"))
+    confirmed_on = state.plane("confirmed_on")
+    days = np.datetime64(EPOCH, "D") + confirmed_on.astype("timedelta64[D]")
+    return np.where(confirmed_on > 0, days, np.datetime64("NaT", "D"))
 
 
 def score_forest(confirmed: np.ndarray, truth: Truth) -> Section:

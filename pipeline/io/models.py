@@ -27,6 +27,7 @@ from pipeline.linear import LinearModel
 from pipeline.pairs import PAIR_FEATURES
 from pipeline.provenance import sha256_of
 from pipeline.sites import SITE_FEATURES, SiteModel
+from pipeline.trees import BitTrees, bit_trees, is_supported
 
 LOG = logging.getLogger(__name__)
 ESTIMATOR_FILE, SITE_FILE, PAIR_FILE, MANIFEST_FILE = "pixel.skops", "site.json", "pair.json", "manifest.json"
@@ -247,8 +248,8 @@ def _pair(folder: Path) -> LinearModel:
 
 
 @lru_cache(maxsize=4)
-def _estimator(path: Path, sha256: str) -> OneThread:
-    """The estimator of a file whose digest was just checked; a process reads the same one once."""
+def _estimator(path: Path, sha256: str) -> BitTrees | OneThread:
+    """The estimator of a file whose digest was just checked, laid out for speed where it can be; read once in a process."""
     LOG.debug("reading %s, SHA-256 %s", path, sha256)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of skops, about numpy names that it no longer needs
@@ -258,4 +259,5 @@ def _estimator(path: Path, sha256: str) -> OneThread:
         strange = [t for t in types if not t.startswith(TRUSTED_PREFIXES)]
         if strange:
             raise ModelMismatchError(f"{path}: found types {strange}, expected scikit-learn's and numpy's only")
-        return OneThread(load(path, trusted=types))
+        held = load(path, trusted=types)
+        return bit_trees(held) if is_supported(held) else OneThread(held)

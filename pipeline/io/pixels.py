@@ -15,7 +15,7 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 from pipeline import geo
-from pipeline.cube import make_cube
+from pipeline.cube import AS_REFLECTANCE, Look, cube_of, has_numbers, make_look
 from pipeline.errors import (
     ProviderForbiddenError,
     SceneEmptyError,
@@ -25,7 +25,7 @@ from pipeline.errors import (
 )
 from pipeline.io.web import GoneError, shown
 from pipeline.io.windows import Opener, open_path
-from pipeline.scenes import BANDS, SCL, Acquisition, Scene, check_dark
+from pipeline.scenes import BANDS, SCL, Acquisition, Radiometry, Scene, check_dark, looked_at_step
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,14 @@ def _read_window(source: rasterio.DatasetReader, window: Window, nodata: int) ->
 
 
 def read_scene(scene: Scene, grid: GeoBox, opener: Opener = open_path) -> dict[str, np.ndarray]:
-    """Return the scene on the grid: float32 reflectance (y, x) by band, NaN without data, and `scl` uint8.
+    """Return the scene on the grid: float32 reflectance (y, x) by band, NaN without data; `scl` uint8. See `read_numbers`."""
+    radiometry = {name: asset.radiometry for name, asset in scene.assets.items() if asset.radiometry is not None}
+    numbers = read_numbers(scene, grid, opener)
+    return {name: radiometry[name].to_reflectance(dn) if name in radiometry else dn for name, dn in numbers.items()}
+
+
+def read_numbers(scene: Scene, grid: GeoBox, opener: Opener = open_path) -> dict[str, np.ndarray]:
+    """Return the numbers of a scene on the grid: (y, x) by band, as its files hold them, and `scl` uint8.
 
     Raises
     ------
@@ -123,7 +130,7 @@ def _layer(scene: Scene, band: str, grid: GeoBox, opener: Opener) -> np.ndarray:
             f"{where} cannot be read ({reason}); expected a whole raster; fetch the file again, the next run takes the "
             "scene then"
         ) from error
-    return asset.radiometry.to_reflectance(dn) if asset.radiometry else dn.astype(np.uint8)
+    return dn.astype(np.uint8, copy=False) if band == SCL else dn
 
 
 def _shown(href: str) -> str:
@@ -134,7 +141,13 @@ def _shown(href: str) -> str:
 def read_acquisition(
     acquisition: Acquisition, grid: GeoBox, reading: Reading = PLAIN
 ) -> tuple[xr.Dataset | None, dict[str, SceneError]]:
-    """Return the cube of one acquisition (time of length 1), or None, and the scenes that failed by id.
+    """Return the cube of one acquisition (time of length 1), or None, and the scenes that failed by id; see `read_look`."""
+    look, failed = read_look(acquisition, grid, reading)
+    return (None if look is None else cube_of(look, acquisition.solar_day)), failed
+
+
+def read_look(acquisition: Acquisition, grid: GeoBox, reading: Reading = PLAIN) -> tuple[Look | None, dict[str, SceneError]]:
+    """Return one acquisition in the numbers of its files, or None, and the scenes that failed by id.
 
     Scenes are merged in their order; where they overlap the first one with data counts. A scene that cannot be read, or
     whose footprint covers the grid but which holds nothing but no-data there, fails with its named error and the others
@@ -143,37 +156,64 @@ def read_acquisition(
     """
     margin = reading.dilation_px + 2
     wide = grid.pad(margin)
-    merged: dict[str, np.ndarray] = {}
+    read: list[_Layers] = []
     failed: dict[str, SceneError] = {}
-    taken = np.zeros(wide.shape, bool)
     for scene in acquisition.scenes:
         try:
-            layers = _whole_scene(scene, wide, grid, reading)
+            read.append(_whole_scene(scene, wide, grid, reading))
         except SceneError as error:
             failed[scene.id] = error
-            continue
-        for band, array in layers.items():
-            merged[band] = np.where(taken, merged[band], array) if band in merged else array
-        taken |= np.logical_and.reduce([np.isfinite(layers[b]) for b in BANDS if b in layers])
-    if not merged:
+    if not read:
         return None, failed
-    reflectance = {b: merged[b][None] for b in BANDS if b in merged}
-    cube = make_cube([acquisition.solar_day], reflectance, merged[SCL][None], reading.dilation_px)
-    inner = slice(margin, -margin)
-    return cube.isel(y=inner, x=inner), failed
+    merged = _merged(read)
+    return make_look(merged.numbers, merged.radiometry, merged.scl, reading.dilation_px, margin), failed
 
 
-def _whole_scene(scene: Scene, wide: GeoBox, grid: GeoBox, reading: Reading) -> dict[str, np.ndarray]:
+@dataclass(frozen=True)
+class _Layers:
+    """What was read of one scene, or of several on one day."""
+
+    numbers: dict[str, np.ndarray]
+    radiometry: dict[str, Radiometry]
+    scl: np.ndarray
+
+    def in_reflectance(self) -> "_Layers":
+        """The same as reflectance, which scenes of different radiometry share."""
+        bands = {name: self.radiometry[name].to_reflectance(dn) for name, dn in self.numbers.items()}
+        return _Layers(bands, dict.fromkeys(bands, AS_REFLECTANCE), self.scl)
+
+
+def _merged(read: list[_Layers]) -> _Layers:
+    """One picture of several: the first with data in every band counts."""
+    first = read[0]
+    if any(layers.radiometry != first.radiometry for layers in read[1:]):
+        read = [layers.in_reflectance() for layers in read]
+        first = read[0]
+    taken = has_numbers(first.numbers, first.radiometry, np.inf) if len(read) > 1 else np.zeros(0)
+    numbers, radiometry, scl = dict(first.numbers), dict(first.radiometry), first.scl
+    for layers in read[1:]:
+        for band, array in layers.numbers.items():
+            numbers[band] = np.where(taken, numbers[band], array) if band in numbers else array
+            radiometry[band] = layers.radiometry[band]
+        scl = np.where(taken, scl, layers.scl)
+        taken |= has_numbers(layers.numbers, layers.radiometry, np.inf)
+    return _Layers(numbers, radiometry, scl)
+
+
+def _whole_scene(scene: Scene, wide: GeoBox, grid: GeoBox, reading: Reading) -> _Layers:
     """The layers of a scene, refused where it has no data though its footprint promises some, or its pixels contradict it."""
-    layers = read_scene(scene, wide, reading.opener)
-    if not any(np.isfinite(layers[b]).any() for b in BANDS if b in layers) and _covers(scene, grid):
+    layers = read_numbers(scene, wide, reading.opener)
+    scl = layers.pop(SCL)
+    radiometry = {band: r for band in layers if (r := scene.assets[band].radiometry) is not None}
+    if not any((dn != radiometry[band].nodata).any() for band, dn in layers.items()) and _covers(scene, grid):
         raise SceneEmptyError(
             f"scene {scene.id}: found no pixel with data although its footprint covers the area; expected numbers "
             f"above 0 in {next(iter(scene.assets.values())).href} and its sister files; fetch them again"
         )
     if reading.has_dark_check:
-        check_dark({b: layers[b] for b in BANDS if b in layers}, layers[SCL], f"scene {scene.id}")
-    return layers
+        thin = (slice(None, None, looked_at_step(scl.size)),) * 2
+        check_dark({b: radiometry[b].to_reflectance(dn[thin]) for b, dn in layers.items()}, scl[thin], f"scene {scene.id}")
+    return _Layers(layers, radiometry, scl)
 
 
 def _covers(scene: Scene, grid: GeoBox) -> bool:

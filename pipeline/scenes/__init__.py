@@ -1,7 +1,7 @@
 """Acquisitions: what is known of each Sentinel-2 scene before its pixels are read, and which scenes are used."""
 
 from pipeline.scenes.choice import COVERED_SHARE, choose_scenes
-from pipeline.scenes.dark_check import check_dark
+from pipeline.scenes.dark_check import check_dark, looked_at_step
 from pipeline.scenes.gaps import revisit_gaps
 from pipeline.scenes.radiometry import (
     LARGEST_OFFSET,
@@ -40,6 +40,7 @@ __all__ = [
     "centre_lon",
     "check_dark",
     "choose_scenes",
+    "looked_at_step",
     "radiometry_of",
     "revisit_gaps",
     "solar_day",

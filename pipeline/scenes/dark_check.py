@@ -115,7 +115,7 @@ def dark_verdict(reflectance: Mapping[str, np.ndarray], scl: np.ndarray) -> Dark
     >>> [dark_verdict({b: v + shift for b, v in forest.items()}, scl).kind for shift in (0.0, 0.1, -0.1)]
     ['fits', 'too_bright', 'too_dark']
     """
-    thin = (slice(None, None, max(1, round((scl.size / LOOKED_AT_PX) ** 0.5))),) * scl.ndim
+    thin = (slice(None, None, looked_at_step(scl.size)),) * scl.ndim
     scl, bands = scl[thin], {name: reflectance[name][thin] for name in DARK_BANDS if name in reflectance}
     has_data = np.isfinite(sum(bands.values(), np.zeros(scl.shape, np.float32)))
     vegetation = has_data & (scl == VEGETATION)
@@ -134,6 +134,11 @@ def dark_verdict(reflectance: Mapping[str, np.ndarray], scl: np.ndarray) -> Dark
         return DarkVerdict("fits", pixels, lowest)
     is_bright = min(lowest.values()) >= BRIGHTEST_LOWEST and _is_unveiled(bands, vegetation)
     return DarkVerdict("too_bright" if is_bright else "cannot_say", pixels, lowest)
+
+
+def looked_at_step(size: int) -> int:
+    """Return the step at which the pixels of a picture of some size are looked at."""
+    return max(1, round((size / LOOKED_AT_PX) ** 0.5))
 
 
 def _percentiles(bands: Mapping[str, np.ndarray], where: np.ndarray, pct: float) -> dict[str, float]:

@@ -6,62 +6,45 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
-import xarray as xr
 from odc.geo.geobox import GeoBox
 
 from pipeline.aoi import PIXEL_M, Chunk
 from pipeline.change import PixelEstimator, classify
 from pipeline.config import ReferenceSection, RunConfig
-from pipeline.cube import bands_of, doubtful_mask
+from pipeline.cube import Look, doubtful_mask
 from pipeline.errors import SceneError
-from pipeline.features import common_fall, feature_table, gate, haze, shade, signs_of, vegetation_anomaly
+from pipeline.features import (
+    BELOW_FLOOR,
+    common_falls,
+    feature_table,
+    gate,
+    haze,
+    sample_step,
+    shade,
+    signs_of,
+    suspects,
+    usual_ndvi,
+    vegetation_anomaly,
+)
 from pipeline.indices import compute
-from pipeline.io.pixels import PLAIN, Reading, read_acquisition, read_cube
-from pipeline.io.states import StateFolder
+from pipeline.io.pixels import PLAIN, Reading, read_cube, read_look
+from pipeline.io.states import SUFFIX, StateFolder
 from pipeline.io.store import AreaState, ChunkState, Store
 from pipeline.ledger import LedgerRow, Outcome
 from pipeline.monitor import LookEvidence, PixelCode, PixelState, empty_state, take_look
 from pipeline.provenance import digest
-from pipeline.reference import Reference, fit_reference, replace_where, stack_strips
-from pipeline.scenes import BANDS, SCL, Acquisition, Scene
+from pipeline.reference import SCALE, Past, PastOnDay, Reference, fit_reference, floor_ndvi, replace_where, stack_strips
+from pipeline.scenes import BANDS, Acquisition, Scene
 from pipeline.sites import PixelTable, pixel_key
+from pipeline.stages.watching import EVERGREEN_RULES, SeasonRules, unwatched_words, watched_ground
 
 LOG = logging.getLogger(__name__)
 STRIP_LOOKS = 16_000_000
 """Pixels times dates that are in memory at once when the reference is fitted, of 26 bytes each (six bands, class, mask)."""
-LEAST_NDVI = 0.55
-"""Where the NDVI that is still usual for the half-month is lower, snow, open soil or thin grass hides a clearing: the look says
-nothing. Dug ground has about 0.2."""
-LEAF_FALL = 0.2
-"""The same where the usual NDVI lies this far below that of the ground's greenest half-month: leaves come and go within days of
-another date each year. On a real deciduous forest 0.15 costs a hundredth of the lost ground, 0.3 doubles the false alarms."""
-DRY_SEASON_NDVI = 0.35
-"""`LEAST_NDVI` where the dry season leaves grass and twigs, against which dug ground still stands out; leaf fall is no reason
-there, since most clear looks are in the dry season."""
-EVERGREEN = ("humid_forest", "leach_ponds")
-"""Landscapes that keep their leaves."""
-DRY_SEASON = ("dry_forest", "savanna", "bare_hills")
-"""Landscapes whose dry season leaves grass and twigs."""
 YEAR_DAYS = 365
 """What must have been seen of a landscape with seasons: a dry forest that was seen green alone seems to be felled each year."""
-BELOW_FLOOR = 0.06
-"""How far below the usual NDVI of the month a pixel must be to have changed."""
-UNWATCHED_PCT = 5.0
-"""Share of a chunk without watched ground from which the ledger says so."""
 DAYS_A_SWAP = 12
 """Days after which a back-fill swaps in the state of a chunk, so that a kill costs little."""
-
-
-@dataclass(frozen=True, slots=True)
-class SeasonRules:
-    """When a change can be seen on ground with seasons."""
-
-    has_seasons: bool = False
-    """The landscape may lose its leaves: then nothing is watched before a year of it has been seen."""
-    least_ndvi: float = LEAST_NDVI
-    """NDVI that must be usual for the half-month."""
-    leaf_fall: float = LEAF_FALL
-    """How far the usual NDVI may lie below that of the greenest half-month."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +62,7 @@ class ChunkWork:
     states: StateFolder
     reading: Reading = PLAIN
     """How scenes are read."""
-    seasons: SeasonRules = SeasonRules()
+    seasons: SeasonRules = EVERGREEN_RULES
     """Of the area's landscape."""
 
 
@@ -90,18 +73,9 @@ class Progress:
     count: np.ndarray
     """uint16 (y, x): clear looks while the reference is awaited."""
     state: PixelState | None
-    reference: Reference | None
+    past: Past | None
+    """The reference, in memory or on disk."""
     reference_on: date | None
-
-
-def seasons_of(landscape: object) -> SeasonRules:
-    """Return the rules of a landscape; None is taken for evergreen."""
-    is_dry = landscape in DRY_SEASON
-    return SeasonRules(
-        has_seasons=landscape not in {None, *EVERGREEN},
-        least_ndvi=DRY_SEASON_NDVI if is_dry else LEAST_NDVI,
-        leaf_fall=1.0 if is_dry else LEAF_FALL,
-    )
 
 
 def update_chunk(work: ChunkWork) -> int:
@@ -142,12 +116,12 @@ def _swap(work: ChunkWork, progress: Progress, day: date, rows: Sequence[LedgerR
     name = f"{work.chunk.id}-{day:%Y%m%d}-{key}"
     state_file = work.states.write_state(name, progress.state if progress.state is not None else progress.count)
     reference_file = None
-    if progress.reference is not None and progress.reference_on is not None:
+    if progress.past is not None and progress.reference_on is not None:
         reference_file = f"{work.chunk.id}-reference-{progress.reference_on:%Y%m%d}-{work.area.epoch}"
         held = work.store.chunk_states(work.area.aoi_id).get(work.chunk.id)
-        if held is None or held.reference_file != f"{reference_file}.npz":  # what the store does not name may be of another run
-            work.states.write_reference(reference_file, progress.reference)
-        reference_file += ".npz"
+        if held is None or held.reference_file != f"{reference_file}{SUFFIX}":  # an unnamed one may be of another run
+            work.states.write_reference(reference_file, progress.past.whole())
+        reference_file += SUFFIX
     swapped = ChunkState(day, state_file, reference_file, progress.reference_on)
     work.store.swap_chunk(work.area.aoi_id, work.chunk.id, swapped, rows, tables, area=work.area)
 
@@ -158,91 +132,78 @@ def _take_day(
     """Progress after one solar day, and the changed pixels after it where the chunk is monitored."""
     day = acquisition.solar_day
     progress = _with_reference(work, progress, day)
-    cube, failed = read_acquisition(acquisition, work.chunk.geobox, work.reading)
-    outcome = Outcome.REFERENCE if progress.reference is None else Outcome.MONITORED
-    rows += [_ledger_row(work, s, day, cube, failed.get(s.id), outcome) for s in acquisition.scenes]
-    if progress.reference is not None:
-        words = unwatched_words(_watched(work, progress.reference, day), work.chunk)
-        rows[:] = [replace(r, reason=words) if r.solar_day == day and r.outcome is Outcome.MONITORED else r for r in rows]
-    if cube is None:
+    look, failed = read_look(acquisition, work.chunk.geobox, work.reading)
+    outcome = Outcome.REFERENCE if progress.past is None else Outcome.MONITORED
+    shares = None if look is None else _shares(look, work.chunk)
+    told = [_ledger_row(work, s, day, shares, failed.get(s.id), outcome) for s in acquisition.scenes]
+    if progress.past is None:
+        rows += told
+        return progress if look is None else replace(progress, count=progress.count + look.clear), None
+    past = progress.past.on(day)
+    watched = watched_ground(past, work.chunk.inside, work.seasons)
+    words = unwatched_words(watched, work.chunk)
+    rows += [replace(r, reason=words) if r.outcome is Outcome.MONITORED else r for r in told]
+    if look is None:
         return progress, None
-    if progress.reference is None:
-        return replace(progress, count=progress.count + cube["clear"].values[0]), None
-    state = monitor_look(progress.state or empty_state(work.chunk.shape), progress.reference, cube, day, work)
-    return replace(progress, state=state), changed_pixels(state, progress.reference, work.chunk)
+    state = monitor_look(progress.state or empty_state(work.chunk.shape), past, look, watched, work.estimator)
+    return replace(progress, state=state), changed_pixels(state, progress.past, work.chunk)
 
 
-def watched_ground(reference: Reference, chunk: Chunk, day: date, rules: SeasonRules = SeasonRules()) -> np.ndarray:
-    """Return where a change could be seen on a day: bool (y, x).
+def monitor_look(state: PixelState, past: PastOnDay, look: Look, watched: np.ndarray, estimator: PixelEstimator) -> PixelState:
+    """Return the state after a look; `watched` is the ground on which a change could be seen that day, bool (y, x).
 
-    The past must be known, and the ground must usually be green at that time of its year: a clearing of what is bare or
-    leafless anyway shows nothing. In a landscape with seasons the ground's own season must be known too.
+    A pixel whose NDVI is as usual has nothing to answer for: what else is expected of it is not even read. Of the others,
+    and of those that are followed, veiled ones do not count as seen, and those that pass the gate are classified.
     """
-    floor = reference.ndvi_floor(day)
+    seen, doubtful = look.clear & watched, doubtful_mask(look, watched)
+    usual = usual_ndvi(_common_falls(look, past, seen))
+    rows = np.union1d(suspects(look, past, seen, usual), np.union1d(state.followed.at, np.flatnonzero(doubtful)))
+    current, expected = look.reflectance_at(rows), past.expected_at(rows)
+    expected[[i for i, b in enumerate(BANDS) if b not in look.numbers]] = np.nan
+    now, before = (dict(zip(BANDS, stack, strict=True)) for stack in (current, expected))
+    is_back = doubtful.ravel()[rows] & (state.value_at("doubtful", rows) >= 1) & watched.ravel()[rows]
+    clear_at = seen.ravel()[rows] & ~(haze(now, before) | shade(now, before)) | is_back
+    seen.reshape(-1)[rows] = clear_at
+    floor = past.floor.ravel()[rows]
+    least, ndvi = usual[floor], compute("ndvi", now)
+    spread = np.where(np.isnan(least), past.ndvi_spread.ravel()[rows] * np.float32(SCALE), np.float32(0.0))
     with np.errstate(invalid="ignore"):
-        is_bare_season = (floor < rules.least_ndvi) | (floor < reference.ndvi_peak() - rules.leaf_fall)
-    known = reference.supports(day) & (reference.is_seasonal | (not rules.has_seasons))
-    return known & chunk.inside & ~is_bare_season
-
-
-def _watched(work: ChunkWork, reference: Reference, day: date) -> np.ndarray:
-    """`watched_ground` by the rules of the area's landscape."""
-    return watched_ground(reference, work.chunk, day, work.seasons)
-
-
-def unwatched_words(watched: np.ndarray, chunk: Chunk) -> str:
-    """Return how much of a chunk no change could be seen on, for the ledger; empty below `UNWATCHED_PCT`."""
-    share = 100.0 * (1.0 - watched.sum() / max(int(chunk.inside.sum()), 1))
-    if share < UNWATCHED_PCT:
-        return ""
-    return f"{share:.0f} % of chunk {chunk.id} is not watched: bare, leafless or unknown in the reference at that time of year"
-
-
-def monitor_look(state: PixelState, reference: Reference, cube: xr.Dataset, day: date, work: ChunkWork) -> PixelState:
-    """Return the state after the look of a cube with one date."""
-    bands = bands_of(cube, 0)
-    shape = work.chunk.shape
-    expected = reference.expected(day)
-    expected[[i for i, b in enumerate(BANDS) if b not in bands]] = np.nan
-    current = np.stack([bands.get(b, np.full(shape, np.nan, np.float32)) for b in BANDS])
-    watched = _watched(work, reference, day)
-    doubtful = doubtful_mask(cube[SCL].values[0], bands) & watched
-    before, now = (dict(zip(BANDS, stack, strict=True)) for stack in (expected, current))
-    veiled = haze(now, before) | shade(now, before)
-    clear = (cube["clear"].values[0] & ~veiled | (doubtful & (state.doubtful >= 1))) & watched
-    ndvi, floor = compute("ndvi", bands), reference.ndvi_floor(day)
-    floor -= common_fall(ndvi, floor, clear)
-    with np.errstate(invalid="ignore"):
-        is_usual = ndvi >= floor - BELOW_FLOOR
-    spread = np.where(np.isnan(floor), reference.ndvi_spread(), np.float32(0.0))  # the floor knows better where it is known
-    moving = gate(now, before, spread) & ~is_usual
-    rows = np.flatnonzero(clear & (moving | (state.changed_looks > 0)))
-    flat = current.reshape(len(BANDS), -1)[:, rows]
-    features = feature_table(flat, expected.reshape(len(BANDS), -1)[:, rows])
-    said = classify(work.estimator, features)
-    lost = vegetation_anomaly(ndvi.ravel()[rows], floor.ravel()[rows])
+        moving = gate(now, before, spread) & ~(ndvi >= least)
+    kept = clear_at & (moving | (state.value_at("changed_looks", rows) > 0))
+    features = feature_table(current[:, kept], expected[:, kept])
+    said = classify(estimator, features)
+    lost = vegetation_anomaly(ndvi[kept], least[kept] + np.float32(BELOW_FLOOR))
     signs = signs_of(features) | (lost > 0.5).astype(np.uint8)
-    evidence = LookEvidence(rows, np.maximum(said.change, lost), said.seen, said.probabilities, signs, flat)
-    return take_look(state, clear, doubtful, evidence, day)
+    evidence = LookEvidence(rows[kept], np.maximum(said.change, lost), said.seen, said.probabilities, signs, current[:, kept])
+    return take_look(state, seen, doubtful, evidence, past.day)
 
 
-def changed_pixels(state: PixelState, reference: Reference, chunk: Chunk) -> PixelTable:
+def _common_falls(look: Look, past: PastOnDay, seen: np.ndarray) -> np.ndarray:
+    """`common_falls` of a look, from a sample of its pixels that are not veiled."""
+    step = sample_step(seen.shape)
+    thin, now = past.every(step), look.bands(step)
+    before = dict(zip(BANDS, thin.expected(), strict=True))
+    usable = seen[::step, ::step] & ~(haze(now, before) | shade(now, before))
+    return common_falls(compute("ndvi", now), floor_ndvi(thin.floor), usable)
+
+
+def changed_pixels(state: PixelState, past: Past, chunk: Chunk) -> PixelTable:
     """Return the pixels of a chunk that are provisional, confirmed or finished, sorted by key."""
-    row, column = np.nonzero(state.code >= PixelCode.PROVISIONAL)
-    at = (row, column)
+    found = state.followed.take(state.followed.code >= PixelCode.PROVISIONAL)
+    row, column = np.divmod(found.at, chunk.shape[1])
     top, left = round(-chunk.transform.f / PIXEL_M), round(chunk.transform.c / PIXEL_M)
     table = PixelTable(
         key=pixel_key(row + top, column + left),
-        code=state.code[at],
-        first_changed_on=state.first_changed_on[at],
-        last_unchanged_on=state.last_unchanged_on[at],
-        confirmed_on=state.confirmed_on[at],
-        last_changed_on=state.last_changed_on[at],
-        clear_looks=state.clear_looks[at],
-        likeness=state.likeness[:, row, column].T,
-        seen_as=state.seen_as[:, row, column].T,
-        before=reference.coefficients[0][:, row, column].T,
-        near=reference.near[:, row, column].T,
+        code=found.code,
+        first_changed_on=found.first_changed_on,
+        last_unchanged_on=state.last_unchanged_on[row, column],
+        confirmed_on=found.confirmed_on,
+        last_changed_on=found.last_changed_on,
+        clear_looks=state.clear_looks[row, column],
+        likeness=found.likeness,
+        seen_as=found.seen_as,
+        before=past.level_at(found.at),
+        near=past.near_at(found.at),
     )
     return table.take(np.argsort(table.key, kind="stable"))
 
@@ -253,7 +214,7 @@ def changed_pixels(state: PixelState, reference: Reference, chunk: Chunk) -> Pix
 def _with_reference(work: ChunkWork, progress: Progress, day: date) -> Progress:
     """Progress with the reference that holds on a day: fitted when it is due, renewed a year later."""
     rules = work.config.reference
-    if progress.reference is None:
+    if progress.past is None:
         if not _is_due(work, progress, day):
             return progress
         until = work.reference_until or day - timedelta(days=1)
@@ -265,8 +226,8 @@ def _with_reference(work: ChunkWork, progress: Progress, day: date) -> Progress:
     renewed = _fit(work, until - timedelta(days=rules.reference_days), until)
     if renewed is None or progress.state is None:
         return replace(progress, reference_on=day)
-    quiet = progress.state.code == PixelCode.NONE
-    return replace(progress, reference=replace_where(progress.reference, renewed, quiet), reference_on=day)
+    quiet = progress.state.plane("code") == PixelCode.NONE
+    return replace(progress, past=replace_where(progress.past.whole(), renewed, quiet), reference_on=day)
 
 
 def _is_renewal_due(work: ChunkWork, reference_on: date, day: date) -> bool:
@@ -314,22 +275,26 @@ def _fit(work: ChunkWork, start: date, until: date) -> Reference | None:
 # --- the ledger ------------------------------------------------------------------------------------------------------
 
 
+def _shares(look: Look, chunk: Chunk) -> tuple[float, float, float]:
+    """How much of the area in a chunk a look showed clear, cloudy and not at all, in percent."""
+    inside = chunk.inside
+    total = max(int(np.count_nonzero(inside)), 1)
+    clear = 100.0 * np.count_nonzero(look.clear & inside) / total
+    missing = 100.0 * (1.0 - np.count_nonzero(look.has_data() & inside) / total)
+    return clear, 100.0 - clear - missing, missing
+
+
 def _ledger_row(
-    work: ChunkWork, scene: Scene, day: date, cube: xr.Dataset | None, error: SceneError | None, outcome: Outcome
-) -> LedgerRow:
+    work: ChunkWork, scene: Scene, day: date, shares: tuple[float, float, float] | None, error: SceneError | None,
+    outcome: Outcome,
+) -> LedgerRow:  # fmt: skip
     """What one scene showed of a chunk."""
     clear = cloudy = missing = None
     reason = ""
     if error is not None:
         outcome, reason = Outcome.FAILED, f"{type(error).__name__}: {error}"
-    elif cube is not None:
-        inside = work.chunk.inside
-        has_data = np.logical_and.reduce([np.isfinite(a) for a in bands_of(cube, 0).values()]) & inside
-        seen = cube["clear"].values[0] & inside
-        total = max(int(inside.sum()), 1)
-        clear, missing = 100.0 * seen.sum() / total, 100.0 * (1.0 - has_data.sum() / total)
-        cloudy = 100.0 - clear - missing
-        clear, cloudy, missing = (round(float(max(v, 0.0)), 2) for v in (clear, cloudy, missing))
+    elif shares is not None:
+        clear, cloudy, missing = (round(max(v, 0.0), 2) for v in shares)
         if missing >= 100.0:
             outcome = Outcome.EMPTY
     return LedgerRow(

@@ -35,11 +35,12 @@ from pipeline.ledger import LedgerRow, Outcome
 from pipeline.provenance import digest
 from pipeline.scenes import Acquisition, Scene, Superseded, choose_scenes
 from pipeline.sites import SiteRules
-from pipeline.stages.chunks import ChunkWork, seasons_of, update_chunk
+from pipeline.stages.chunks import ChunkWork, update_chunk
 from pipeline.stages.law import read_law, tenure_rules
 from pipeline.stages.publish import Publication, manifest_of, publish
 from pipeline.stages.scenes import Search, fetch, item_rows, localised, search
 from pipeline.stages.sites import SiteWork, update_sites
+from pipeline.stages.watching import seasons_of
 from pipeline.subscriptions import Subscription
 from pipeline.tenure import LawBook
 

@@ -1,0 +1,98 @@
+"""Arrays in one file: each is read alone, and what a night asks for here and there is not packed but mapped into memory.
+
+The file begins with a line of JSON that says of each array its type, shape, where it begins, how long it is and how it is
+stored: `zstd` (bytes of equal weight side by side, then Zstandard) or `raw`, on multiples of 64 bytes. The same arrays give
+the same bytes.
+"""
+
+import json
+import mmap
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import zstandard
+
+from pipeline.errors import StoreMismatchError
+
+MAGIC = b"overburden arrays 1\n"
+ALIGNED = 64
+LEVEL = 1
+"""Of Zstandard: a higher one takes three times as long for a tenth less."""
+
+
+def pack_arrays(arrays: Mapping[str, np.ndarray], raw: Collection[str] = ()) -> bytes:
+    """Return arrays as the bytes of a file; those named in `raw` are not packed."""
+    head: dict[str, Any] = {}
+    parts: list[bytes] = []
+    at = 0
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        data = array.tobytes() if name in raw else _packed(array)
+        stored = "raw" if name in raw else "zstd"
+        head[name] = {"at": at, "bytes": len(data), "dtype": array.dtype.str, "shape": list(array.shape), "stored": stored}
+        parts += [data, bytes(-len(data) % ALIGNED)]
+        at += len(data) + len(parts[-1])
+    line = MAGIC + json.dumps(head, sort_keys=True).encode() + b"\n"
+    return b"".join([line, b" " * (-len(line) % ALIGNED), *parts])
+
+
+def _packed(array: np.ndarray) -> bytes:
+    """An array packed: the low bytes of all numbers first, which alike high ones then follow."""
+    size = array.dtype.itemsize
+    split = array.reshape(-1).view(np.uint8).reshape(-1, size).T if size > 1 and array.size else array
+    return bytes(zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compress(split.tobytes()))
+
+
+def _read_head(file: BinaryIO) -> tuple[dict[str, dict[str, Any]], int]:
+    """What a file holds, and where its arrays begin."""
+    if file.read(len(MAGIC)) != MAGIC:
+        raise ValueError(f"found another beginning than {MAGIC.decode().strip()!r}")
+    line = file.readline()
+    head: dict[str, dict[str, Any]] = json.loads(line)
+    begin = -(-(len(MAGIC) + len(line)) // ALIGNED) * ALIGNED
+    end = begin + max(of["at"] + of["bytes"] for of in head.values())
+    held = os.fstat(file.fileno()).st_size
+    if held < end:
+        raise ValueError(f"found {held} bytes of {end}")
+    return head, begin
+
+
+class ArrayFile:
+    """The arrays of a file, each read when it is asked for.
+
+    Raises
+    ------
+    StoreMismatchError
+        The file that the store names is absent, damaged, or written by another version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            with path.open("rb") as file:
+                self.head, self._begin = _read_head(file)
+                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        except (OSError, ValueError, KeyError) as error:
+            raise self._refused(error) from error
+
+    def read(self, name: str) -> np.ndarray:
+        """Return one array: a raw one as a view of the file, into which nothing that is written gets."""
+        try:
+            of = self.head[name]
+            begin, dtype, shape = self._begin + of["at"], np.dtype(of["dtype"]), tuple(of["shape"])
+            if of["stored"] == "raw":
+                return np.frombuffer(self._map, dtype, int(np.prod(shape)), begin).reshape(shape)
+            data = zstandard.ZstdDecompressor().decompress(self._map[begin : begin + of["bytes"]])
+            split = np.frombuffer(bytearray(data), np.uint8).reshape(dtype.itemsize, -1)
+            whole = np.ascontiguousarray(split.T) if dtype.itemsize > 1 else split
+            return whole.view(dtype).reshape(shape)
+        except (KeyError, ValueError, zstandard.ZstdError) as error:
+            raise self._refused(error) from error
+
+    def _refused(self, error: Exception) -> StoreMismatchError:
+        return StoreMismatchError(
+            f"{self._path}: {error}; the store names this state file; bring it back, or start again in an empty folder"
+        )
