@@ -89,8 +89,9 @@ def publish(*figures: Figure) -> None:
         word = {True: "yes", False: "NO", None: ""}[f.holds]
         print(f"{f.key:<32}{f.value:>10.3g}  {f.target:<9}{word:<6}{min(f.runs):.3g} to {max(f.runs):.3g} ({len(f.runs)})")
         held[f.key] = {
-            "value": f.value, "unit": f.unit, "target": f.target, "holds": f.holds, "runs": list(f.runs), "sizes": dict(f.sizes),
-            "versions": _versions(), "machine": f"{platform.machine()}, {os.cpu_count()} cores", "on": f"{datetime.now(UTC):%Y-%m-%d}",
+            "value": f.value, "unit": f.unit, "target": f.target, "holds": f.holds, "runs": list(f.runs),
+            "sizes": dict(f.sizes), "versions": _versions(), "on": f"{datetime.now(UTC):%Y-%m-%d}",
+            "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         }  # fmt: skip
     LATEST.parent.mkdir(exist_ok=True)
     LATEST.write_text(json.dumps(held, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -85,13 +85,13 @@ def _bodies(mask: np.ndarray) -> np.ndarray:
     return body
 
 
-def clear_mask(scl: np.ndarray, has_data: np.ndarray, dilation_px: int = 2) -> np.ndarray:
+def clear_mask(scl: np.ndarray, has_data: np.ndarray | np.bool, dilation_px: int = 2) -> np.ndarray:
     """Return where the ground is seen: bool (y, x), scene class not in `NEVER_CLEAR`, away from clouds, with data.
 
     Parameters
     ----------
     scl : uint8 (y, x)
-    has_data : bool (y, x)
+    has_data : bool (y, x), or one for all
         Pixels with a number in every band that is used.
     dilation_px : int
         Clouds and shadows larger than a disk of this radius are grown by it: their rims are bright or dark unflagged.
@@ -121,6 +121,8 @@ class Look:
     """uint8 (y, x)."""
     clear: np.ndarray
     """bool (y, x): the ground is seen, see `clear_mask`."""
+    has_data: np.ndarray
+    """bool (y, x): every band has a number."""
 
     def reflectance_at(self, rows: np.ndarray) -> np.ndarray:
         """Return the reflectance of some pixels (flat indices): float32 (band, n), NaN without data and in absent bands."""
@@ -135,32 +137,31 @@ class Look:
         thin = (slice(None, None, step),) * 2
         return {name: self.radiometry[name].to_reflectance(dn[thin]) for name, dn in self.numbers.items()}
 
-    def has_data(self) -> np.ndarray:
-        """Return where every band has a number: bool (y, x)."""
-        return has_numbers(self.numbers, self.radiometry, np.inf)
-
 
 AS_REFLECTANCE = Radiometry(1.0, 0.0, -9999)
 """Of float32 arrays that are reflectance already, NaN without data."""
 
 
 def make_look(
-    numbers: Mapping[str, np.ndarray],
-    radiometry: Mapping[str, Radiometry],
-    scl: np.ndarray,
-    dilation_px: int = 2,
-    margin: int = 0,
+    numbers: Mapping[str, np.ndarray], radiometry: Mapping[str, Radiometry], scl: np.ndarray, dilation_px: int = 2
 ) -> Look:
-    """Return a look with its clear mask, without a margin of pixels that was read so that clouds grow in from beyond."""
-    clear = clear_mask(scl, has_numbers(numbers, radiometry, BRIGHTEST), dilation_px)
+    """Return a look with its clear mask.
+
+    `scl` may have a margin around the pixels of `numbers`: clouds there grow in from beyond.
+    """
+    numbers = {name: numbers[name] for name in BANDS if name in numbers}
+    has_data, is_ground = _numbers_of(numbers, radiometry)
+    margin = (scl.shape[0] - has_data.shape[0]) // 2
     inner = (slice(margin, scl.shape[0] - margin), slice(margin, scl.shape[1] - margin))
-    return Look({name: numbers[name][inner] for name in BANDS if name in numbers}, radiometry, scl[inner], clear[inner])
+    is_ground &= clear_mask(scl, np.True_, dilation_px)[inner]
+    return Look(numbers, radiometry, scl[inner], is_ground, has_data)
 
 
 def look_of(cube: xr.Dataset, time: int = 0) -> Look:
     """Return one date of a cube as a look."""
     bands = bands_of(cube, time)
-    return Look(bands, dict.fromkeys(bands, AS_REFLECTANCE), cube[SCL].values[time], cube["clear"].values[time])
+    radiometry = dict.fromkeys(bands, AS_REFLECTANCE)
+    return Look(bands, radiometry, cube[SCL].values[time], cube["clear"].values[time], has_numbers(bands, radiometry))
 
 
 def cube_of(look: Look, day: date) -> xr.Dataset:
@@ -182,21 +183,29 @@ def ratio_of(a: np.float32, b: np.float32) -> np.float32:
     return np.float32(np.nan) if total == 0 else (a - b) / total
 
 
-def has_numbers(numbers: Mapping[str, np.ndarray], radiometry: Mapping[str, Radiometry], brightest: float) -> np.ndarray:
-    """Return where every band has a number that is no brighter than ground can be: bool (y, x)."""
-    has_data = np.ones(next(iter(numbers.values())).shape, bool)
-    for name in (n for n in BANDS if n in numbers):
+def has_numbers(numbers: Mapping[str, np.ndarray], radiometry: Mapping[str, Radiometry]) -> np.ndarray:
+    """Return where every band has a number: bool (y, x)."""
+    return _numbers_of(numbers, radiometry)[0]
+
+
+def _numbers_of(numbers: Mapping[str, np.ndarray], radiometry: Mapping[str, Radiometry]) -> tuple[np.ndarray, np.ndarray]:
+    """Where every band has a number, and where none is brighter than ground can be: bool (y, x) each."""
+    shape = next(iter(numbers.values())).shape
+    has_data, is_ground = np.ones(shape, bool), np.ones(shape, bool)
+    for name in numbers:
         r = radiometry[name]
-        _keep_numbers(has_data, numbers[name], np.array([r.nodata, r.scale, r.offset], np.float32), np.float32(brightest))
-    return has_data
+        _keep_numbers(has_data, is_ground, numbers[name], np.array([r.nodata, r.scale, r.offset, BRIGHTEST], np.float32))
+    return has_data, is_ground
 
 
 @njit(cache=True, nogil=True)
-def _keep_numbers(kept: np.ndarray, dn: np.ndarray, terms: np.ndarray, brightest: np.float32) -> None:
-    """Take out of a mask where one band has no data or is brighter than any ground."""
+def _keep_numbers(has_data: np.ndarray, is_ground: np.ndarray, dn: np.ndarray, terms: np.ndarray) -> None:
+    """Take out of two masks where one band has no data, and where it has none or is brighter than `terms[3]`."""
     for y in range(dn.shape[0]):
         for x in range(dn.shape[1]):
-            kept[y, x] &= reflectance_of(dn[y, x], terms) <= brightest  # not so of NaN
+            value = reflectance_of(dn[y, x], terms)
+            has_data[y, x] &= value == value  # noqa: PLR0124 - not so of NaN
+            is_ground[y, x] &= value <= terms[3]
 
 
 def doubtful_mask(look: Look, where: np.ndarray) -> np.ndarray:

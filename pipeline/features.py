@@ -36,7 +36,7 @@ SIGN_FALL, SPARSE_NDVI, BARE_NDVI = 0.15, 0.35, 0.35
 """What counts as vegetation that fell. Of the chips read as new or grown mining a tenth grew over ground that was thin
 before (NDVI 0.35 to 0.5); asking for 0.5 before and a fall of 0.2 left most of those out. What is left must be bare: a
 pasture in a drought falls as far and stays above."""
-COMMON_PIXELS, SAMPLE_PX = 200, 250_000
+COMMON_PIXELS, SAMPLE_PX = 200, 1 << 16
 """Pixels (2 ha) from which the fall that they share is told, and about how many of a chunk are looked at for it."""
 BELOW_FLOOR = 0.06
 """How far below the usual NDVI of the half-month a pixel must be to have changed."""

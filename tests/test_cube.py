@@ -121,7 +121,7 @@ def test_a_look_in_numbers_shows_what_the_cube_of_its_reflectance_shows(dn: np.n
     cube = cube_of_look(look, date(2024, 1, 1))
     same = look_of(cube)
     assert (look.clear == same.clear).all()
-    assert (look.has_data() == (dn > 0)).all()
+    assert (look.has_data == (dn > 0)).all()
     rows = np.array([0, 5, 11])
     np.testing.assert_array_equal(look.reflectance_at(rows), same.reflectance_at(rows))
     np.testing.assert_array_equal(look.bands()["red"], cube["red"].values[0])

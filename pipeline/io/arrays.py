@@ -5,6 +5,7 @@ stored: `zstd` (bytes of equal weight side by side, then Zstandard) or `raw`, on
 the same bytes.
 """
 
+import io
 import json
 import mmap
 import os
@@ -46,7 +47,24 @@ def _packed(array: np.ndarray) -> bytes:
     return bytes(zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compress(split.tobytes()))
 
 
-def _read_head(file: BinaryIO) -> tuple[dict[str, dict[str, Any]], int]:
+def unpack_arrays(data: bytes) -> dict[str, np.ndarray]:
+    """Return the arrays of bytes that `pack_arrays` made."""
+    head, begin = _read_head(io.BytesIO(data), len(data))
+    return {name: _unpacked(of, data, begin) for name, of in head.items()}
+
+
+def _unpacked(of: Mapping[str, Any], held: bytes | mmap.mmap, begin: int) -> np.ndarray:
+    """One array of a file."""
+    at, dtype, shape = begin + of["at"], np.dtype(of["dtype"]), tuple(of["shape"])
+    if of["stored"] == "raw":
+        return np.frombuffer(held, dtype, int(np.prod(shape)), at).reshape(shape)
+    data = zstandard.ZstdDecompressor().decompress(held[at : at + of["bytes"]])
+    split = np.frombuffer(bytearray(data), np.uint8).reshape(dtype.itemsize, -1)
+    whole = np.ascontiguousarray(split.T) if dtype.itemsize > 1 else split
+    return whole.view(dtype).reshape(shape)
+
+
+def _read_head(file: BinaryIO, size: int) -> tuple[dict[str, dict[str, Any]], int]:
     """What a file holds, and where its arrays begin."""
     if file.read(len(MAGIC)) != MAGIC:
         raise ValueError(f"found another beginning than {MAGIC.decode().strip()!r}")
@@ -54,9 +72,8 @@ def _read_head(file: BinaryIO) -> tuple[dict[str, dict[str, Any]], int]:
     head: dict[str, dict[str, Any]] = json.loads(line)
     begin = -(-(len(MAGIC) + len(line)) // ALIGNED) * ALIGNED
     end = begin + max(of["at"] + of["bytes"] for of in head.values())
-    held = os.fstat(file.fileno()).st_size
-    if held < end:
-        raise ValueError(f"found {held} bytes of {end}")
+    if size < end:
+        raise ValueError(f"found {size} bytes of {end}")
     return head, begin
 
 
@@ -73,7 +90,7 @@ class ArrayFile:
         self._path = path
         try:
             with path.open("rb") as file:
-                self.head, self._begin = _read_head(file)
+                self.head, self._begin = _read_head(file, os.fstat(file.fileno()).st_size)
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
         except (OSError, ValueError, KeyError) as error:
             raise self._refused(error) from error
@@ -81,14 +98,7 @@ class ArrayFile:
     def read(self, name: str) -> np.ndarray:
         """Return one array: a raw one as a view of the file, into which nothing that is written gets."""
         try:
-            of = self.head[name]
-            begin, dtype, shape = self._begin + of["at"], np.dtype(of["dtype"]), tuple(of["shape"])
-            if of["stored"] == "raw":
-                return np.frombuffer(self._map, dtype, int(np.prod(shape)), begin).reshape(shape)
-            data = zstandard.ZstdDecompressor().decompress(self._map[begin : begin + of["bytes"]])
-            split = np.frombuffer(bytearray(data), np.uint8).reshape(dtype.itemsize, -1)
-            whole = np.ascontiguousarray(split.T) if dtype.itemsize > 1 else split
-            return whole.view(dtype).reshape(shape)
+            return _unpacked(self.head[name], self._map, self._begin)
         except (KeyError, ValueError, zstandard.ZstdError) as error:
             raise self._refused(error) from error
 

@@ -5,14 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-import rasterio
 import shapely
 import xarray as xr
 from odc.geo.geobox import GeoBox
-from rasterio.enums import Resampling
 from rasterio.errors import RasterioError, RasterioIOError
-from rasterio.vrt import WarpedVRT
-from rasterio.windows import Window
 
 from pipeline import geo
 from pipeline.cube import AS_REFLECTANCE, Look, cube_of, has_numbers, make_look
@@ -23,6 +19,7 @@ from pipeline.errors import (
     SceneGoneError,
     SceneUnreadableError,
 )
+from pipeline.io.rasters import Panes, read_band
 from pipeline.io.web import GoneError, shown
 from pipeline.io.windows import Opener, open_path
 from pipeline.scenes import BANDS, SCL, Acquisition, Radiometry, Scene, check_dark, looked_at_step
@@ -38,53 +35,13 @@ class Reading:
     """Clouds and shadows are grown by this."""
     has_dark_check: bool = True
     """Scenes whose dark pixels contradict the stated offset fail."""
+    panes: Panes | None = None
+    """Where decoded blocks are kept for the neighbours."""
 
 
 PLAIN = Reading()
 BANDS_AT_ONCE = 4
 """Files of one scene that are read at the same time where they lie on a server."""
-
-
-def _aligned_window(source: rasterio.DatasetReader, grid: GeoBox) -> Window | None:
-    """The window of a file that is the grid, or None where its pixels are not the grid's pixels."""
-    if source.crs is None or source.crs.to_epsg() != grid.crs.to_epsg():
-        return None
-    own, want = source.transform, grid.affine
-    if abs(own.a - want.a) > 1e-9 or abs(own.e - want.e) > 1e-9 or own.b or own.d:
-        return None
-    column, row = (want.c - own.c) / own.a, (want.f - own.f) / own.e
-    if abs(column - round(column)) > 1e-3 or abs(row - round(row)) > 1e-3:
-        return None
-    return Window(round(column), round(row), grid.shape[1], grid.shape[0])
-
-
-def _read_band(opener: Opener, href: str, grid: GeoBox, *, is_classes: bool, nodata: int) -> np.ndarray:
-    """Numbers of one file on the grid; `nodata` outside of the file. Bilinear where it must be resampled."""
-    with opener(href) as source:
-        window = _aligned_window(source, grid)
-        if window is not None:
-            return _read_window(source, window, nodata)
-        resampling = Resampling.nearest if is_classes else Resampling.bilinear
-        with WarpedVRT(
-            source, crs=f"EPSG:{grid.crs.to_epsg()}", transform=grid.affine, height=grid.shape[0], width=grid.shape[1],
-            resampling=resampling, src_nodata=nodata, nodata=nodata,
-        ) as warped:  # fmt: skip
-            return warped.read(1)
-
-
-def _read_window(source: rasterio.DatasetReader, window: Window, nodata: int) -> np.ndarray:
-    """Numbers of a window that may reach past the file; `nodata` there.
-
-    rasterio's own reading past the edge goes through a virtual warp, which is slower.
-    """
-    top, left = max(window.row_off, 0), max(window.col_off, 0)
-    bottom = min(window.row_off + window.height, source.height)
-    right = min(window.col_off + window.width, source.width)
-    out = np.full((window.height, window.width), nodata, source.dtypes[0])
-    if top < bottom and left < right:
-        rows, columns = (slice(a - o, b - o) for a, b, o in ((top, bottom, window.row_off), (left, right, window.col_off)))
-        out[rows, columns] = source.read(1, window=Window(left, top, right - left, bottom - top))
-    return out
 
 
 def read_scene(scene: Scene, grid: GeoBox, opener: Opener = open_path) -> dict[str, np.ndarray]:
@@ -94,8 +51,12 @@ def read_scene(scene: Scene, grid: GeoBox, opener: Opener = open_path) -> dict[s
     return {name: radiometry[name].to_reflectance(dn) if name in radiometry else dn for name, dn in numbers.items()}
 
 
-def read_numbers(scene: Scene, grid: GeoBox, opener: Opener = open_path) -> dict[str, np.ndarray]:
+def read_numbers(
+    scene: Scene, grid: GeoBox, opener: Opener = open_path, *, panes: Panes | None = None, margin: int = 0
+) -> dict[str, np.ndarray]:
     """Return the numbers of a scene on the grid: (y, x) by band, as its files hold them, and `scl` uint8.
+
+    The scene classes are read with a margin of pixels beyond the grid; blocks are decoded once where `panes` is given.
 
     Raises
     ------
@@ -105,20 +66,21 @@ def read_numbers(scene: Scene, grid: GeoBox, opener: Opener = open_path) -> dict
         One of its children: the server fails for now. That is no fact about the scene, so the run stops there.
     """
     names = [name for name in scene.assets if name in {*BANDS, SCL}]
+    grids = {name: grid.pad(margin) if name == SCL and margin else grid for name in names}
     is_far = any(scene.assets[name].href.startswith(("https://", "http://", "s3://")) for name in names)
     if not is_far:
-        return {name: _layer(scene, name, grid, opener) for name in names}
+        return {name: _layer(scene, name, grids[name], opener, panes) for name in names}
     with ThreadPoolExecutor(BANDS_AT_ONCE) as pool:
-        return dict(zip(names, pool.map(lambda name: _layer(scene, name, grid, opener), names), strict=True))
+        return dict(zip(names, pool.map(lambda name: _layer(scene, name, grids[name], opener, panes), names), strict=True))
 
 
-def _layer(scene: Scene, band: str, grid: GeoBox, opener: Opener) -> np.ndarray:
+def _layer(scene: Scene, band: str, grid: GeoBox, opener: Opener, panes: Panes | None) -> np.ndarray:
     """One layer of a scene; what goes wrong is told as a fact about this file."""
     asset = scene.assets[band]
     nodata = asset.radiometry.nodata if asset.radiometry else 0
     where = f"scene {scene.id}, band {band}: {_shown(asset.href)}"
     try:
-        dn = _read_band(opener, asset.href, grid, is_classes=band == SCL, nodata=nodata)
+        dn = read_band(opener, asset.href, grid, nodata, is_classes=band == SCL, panes=panes)
     except (GoneError, ProviderForbiddenError) as error:
         raise SceneGoneError(
             f"{where} is listed by the catalogue and not given by its server ({error}); expected a file; the next run tries "
@@ -151,22 +113,21 @@ def read_look(acquisition: Acquisition, grid: GeoBox, reading: Reading = PLAIN) 
 
     Scenes are merged in their order; where they overlap the first one with data counts. A scene that cannot be read, or
     whose footprint covers the grid but which holds nothing but no-data there, fails with its named error and the others
-    are used. More than the grid is read, so that clouds beyond its edge grow into it: where chunks are cut does not
-    change what is clear.
+    are used. Of the scene classes more than the grid is read, so that clouds beyond its edge grow into it: where chunks are
+    cut does not change what is clear.
     """
     margin = reading.dilation_px + 2
-    wide = grid.pad(margin)
     read: list[_Layers] = []
     failed: dict[str, SceneError] = {}
     for scene in acquisition.scenes:
         try:
-            read.append(_whole_scene(scene, wide, grid, reading))
+            read.append(_whole_scene(scene, grid, reading, margin))
         except SceneError as error:
             failed[scene.id] = error
     if not read:
         return None, failed
     merged = _merged(read)
-    return make_look(merged.numbers, merged.radiometry, merged.scl, reading.dilation_px, margin), failed
+    return make_look(merged.numbers, merged.radiometry, merged.scl, reading.dilation_px), failed
 
 
 @dataclass(frozen=True)
@@ -189,20 +150,28 @@ def _merged(read: list[_Layers]) -> _Layers:
     if any(layers.radiometry != first.radiometry for layers in read[1:]):
         read = [layers.in_reflectance() for layers in read]
         first = read[0]
-    taken = has_numbers(first.numbers, first.radiometry, np.inf) if len(read) > 1 else np.zeros(0)
+    taken = has_numbers(first.numbers, first.radiometry) if len(read) > 1 else np.zeros(0)
     numbers, radiometry, scl = dict(first.numbers), dict(first.radiometry), first.scl
     for layers in read[1:]:
         for band, array in layers.numbers.items():
             numbers[band] = np.where(taken, numbers[band], array) if band in numbers else array
             radiometry[band] = layers.radiometry[band]
-        scl = np.where(taken, scl, layers.scl)
-        taken |= has_numbers(layers.numbers, layers.radiometry, np.inf)
+        scl = _merged_classes(scl, layers.scl, taken)
+        taken |= has_numbers(layers.numbers, layers.radiometry)
     return _Layers(numbers, radiometry, scl)
 
 
-def _whole_scene(scene: Scene, wide: GeoBox, grid: GeoBox, reading: Reading) -> _Layers:
+def _merged_classes(first: np.ndarray, other: np.ndarray, taken: np.ndarray) -> np.ndarray:
+    """Scene classes of two scenes, which reach beyond the pixels of `taken`; there the first that has a class counts."""
+    margin = (first.shape[0] - taken.shape[0]) // 2
+    kept = first > 0
+    kept[margin : first.shape[0] - margin, margin : first.shape[1] - margin] = taken
+    return np.where(kept, first, other)
+
+
+def _whole_scene(scene: Scene, grid: GeoBox, reading: Reading, margin: int) -> _Layers:
     """The layers of a scene, refused where it has no data though its footprint promises some, or its pixels contradict it."""
-    layers = read_numbers(scene, wide, reading.opener)
+    layers = read_numbers(scene, grid, reading.opener, panes=reading.panes, margin=margin)
     scl = layers.pop(SCL)
     radiometry = {band: r for band in layers if (r := scene.assets[band].radiometry) is not None}
     if not any((dn != radiometry[band].nodata).any() for band, dn in layers.items()) and _covers(scene, grid):
@@ -211,8 +180,9 @@ def _whole_scene(scene: Scene, wide: GeoBox, grid: GeoBox, reading: Reading) -> 
             f"above 0 in {next(iter(scene.assets.values())).href} and its sister files; fetch them again"
         )
     if reading.has_dark_check:
-        thin = (slice(None, None, looked_at_step(scl.size)),) * 2
-        check_dark({b: radiometry[b].to_reflectance(dn[thin]) for b, dn in layers.items()}, scl[thin], f"scene {scene.id}")
+        inner = scl[margin:-margin, margin:-margin]
+        thin = (slice(None, None, looked_at_step(inner.size)),) * 2
+        check_dark({b: radiometry[b].to_reflectance(dn[thin]) for b, dn in layers.items()}, inner[thin], f"scene {scene.id}")
     return _Layers(layers, radiometry, scl)
 
 

@@ -4,7 +4,6 @@ Every method that changes something is one transaction. State files are written 
 kill at any instant leaves either the day before or the day after.
 """
 
-import io as _io
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -18,6 +17,7 @@ import sqlalchemy as sa
 from pipeline.errors import StoreMismatchError
 from pipeline.io import journal
 from pipeline.io import tables as t
+from pipeline.io.arrays import pack_arrays, unpack_arrays
 from pipeline.io.database import open_database, transaction
 from pipeline.io.events import EMPTY, GENESIS, Event, Head, append_events, event_faults, event_head, event_of
 from pipeline.io.observations import put_rows, read_rows
@@ -311,16 +311,13 @@ def _heads(connection: sa.Connection) -> StoreHeads:
 
 
 def _pack_pixels(table: PixelTable) -> bytes:
-    """A pixel table as compressed npz."""
-    buffer = _io.BytesIO()
-    np.savez_compressed(buffer, **{f.name: getattr(table, f.name) for f in fields(table)})
-    return buffer.getvalue()
+    """A pixel table as bytes."""
+    return pack_arrays({f.name: getattr(table, f.name) for f in fields(table)})
 
 
 def _unpack_pixels(payload: bytes) -> PixelTable:
     """What `_pack_pixels` packed."""
-    with np.load(_io.BytesIO(payload), allow_pickle=False) as stored:
-        return PixelTable(**{name: stored[name] for name in stored.files})
+    return PixelTable(**unpack_arrays(payload))
 
 
 def _site_record(site: Site) -> tuple[str, bytes]:

@@ -280,7 +280,7 @@ def _shares(look: Look, chunk: Chunk) -> tuple[float, float, float]:
     inside = chunk.inside
     total = max(int(np.count_nonzero(inside)), 1)
     clear = 100.0 * np.count_nonzero(look.clear & inside) / total
-    missing = 100.0 * (1.0 - np.count_nonzero(look.has_data() & inside) / total)
+    missing = 100.0 * (1.0 - np.count_nonzero(look.has_data & inside) / total)
     return clear, 100.0 - clear - missing, missing
 
 

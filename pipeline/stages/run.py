@@ -27,6 +27,7 @@ from pipeline.io.outputs import exclusive, remove_leftovers
 from pipeline.io.pixels import Reading, read_scene
 from pipeline.io.priorities import default_priority, load_priority
 from pipeline.io.providers import Source, Unusable
+from pipeline.io.rasters import Panes
 from pipeline.io.reviews import SECOND_FACT
 from pipeline.io.states import StateFolder
 from pipeline.io.store import AreaState, Store, open_store
@@ -103,6 +104,8 @@ class Walk:
     states: StateFolder
     findings: tuple[str, ...] = field(default=())
     subscriptions: tuple[Subscription, ...] = field(default=())
+    panes: Panes = field(default_factory=Panes)
+    """Decoded blocks that neighbouring chunks share."""
 
 
 def run_aoi(request: AoiRequest) -> AoiResult:
@@ -195,7 +198,8 @@ def chunk_work(walk: Walk, chunk: Chunk) -> ChunkWork:
 
 def _reading(walk: Walk) -> Reading:
     """How the scenes of a walk are read."""
-    return Reading(walk.source.open, walk.request.config.cube.cloud_dilation_px, walk.request.section.dark_check)
+    section = walk.request.section
+    return Reading(walk.source.open, walk.request.config.cube.cloud_dilation_px, section.dark_check, walk.panes)
 
 
 def finish(walk: Walk) -> AoiResult:

@@ -1,0 +1,191 @@
+"""Numbers of one raster on a grid: each block of a file is decoded once, however many chunks it lies under.
+
+A chunk and its margin seldom end where the blocks of a file do: read by itself, each chunk decodes the blocks at its edges
+again, about twice the work at chunks of one block. `Panes` keeps decoded blocks until their neighbours have used them too.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from math import ceil, floor
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+import rasterio
+from numba import njit
+from odc.geo.geobox import GeoBox
+from rasterio.enums import Resampling
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window
+
+from pipeline.io.windows import Opener
+
+LEAST_PANE_PX = 1 << 16
+"""Blocks smaller than this (rows of a file that is not tiled) are taken several at a time."""
+HELD_BYTES = 384 << 20
+"""Two rows of blocks of 1,024 of seven files of a tile are 290 MB."""
+Key = tuple[object, ...]
+
+
+class Panes:
+    """Decoded blocks of files, the last used ones up to a number of bytes; threads share them, and decode each once."""
+
+    def __init__(self, held_bytes: int = HELD_BYTES) -> None:
+        self._limit = held_bytes
+        self._held: OrderedDict[Key, Future[np.ndarray]] = OrderedDict()
+        self._bytes = 0
+        self._lock = Lock()
+
+    def get(self, key: Key, read: Callable[[], np.ndarray]) -> np.ndarray:
+        """Return the block of a key, read where it is not held."""
+        with self._lock:
+            found = self._held.get(key)
+            if found is not None:
+                self._held.move_to_end(key)
+            mine = self._held.setdefault(key, Future())
+        if found is not None:
+            return found.result()
+        try:
+            mine.set_result(read())
+        except BaseException as error:
+            with self._lock:
+                del self._held[key]
+            mine.set_exception(error)
+            raise
+        self._make_room(mine.result().nbytes)
+        return mine.result()
+
+    def _make_room(self, added: int) -> None:
+        """Let go of the blocks that were not asked for the longest."""
+        with self._lock:
+            self._bytes += added
+            for key in [k for k, f in self._held.items() if f.done()]:
+                if self._bytes <= self._limit:
+                    return
+                self._bytes -= self._held.pop(key).result().nbytes
+
+
+def read_band(
+    opener: Opener, href: str, grid: GeoBox, nodata: int, *, is_classes: bool, panes: Panes | None = None
+) -> np.ndarray:
+    """Return the numbers of one file on the grid; `nodata` outside of the file.
+
+    Where the pixels of the file are those of the grid they are taken as they are; coarser pixels whose edges are edges of the
+    grid, and any others, are resampled: bilinear, classes by the nearest.
+    """
+    with opener(href) as source:
+        place = _place(source, grid)
+        if place is None:
+            return _warped(source, grid, nodata, is_classes=is_classes)
+        column, row, times = place
+        if times == 1:
+            return _window(source, Window(column, row, grid.shape[1], grid.shape[0]), nodata, panes)
+        left, top = floor(column / times) - 1, floor(row / times) - 1
+        right, bottom = ceil((column + grid.shape[1]) / times) + 1, ceil((row + grid.shape[0]) / times) + 1
+        coarse = _window(source, Window(left, top, right - left, bottom - top), nodata, panes)
+    if is_classes:
+        rows, columns = (
+            (np.arange(n) + at) // times - o for n, at, o in zip(grid.shape, (row, column), (top, left), strict=True)
+        )
+        return coarse[rows[:, None], columns[None, :]]
+    fine = np.empty(grid.shape, coarse.dtype)
+    _refine(coarse, fine, (row - top * times, column - left * times), times, nodata)
+    return fine
+
+
+def _place(source: rasterio.DatasetReader, grid: GeoBox) -> tuple[int, int, int] | None:
+    """Where a grid begins in pixels of its own from the corner of a file, and how many make one of the file's.
+
+    None where the file's edges are no edges of the grid.
+    """
+    if source.crs is None or source.crs.to_epsg() != grid.crs.to_epsg():
+        return None
+    own, want = source.transform, grid.affine
+    times = round(own.a / want.a)
+    if times < 1 or abs(own.a - times * want.a) > 1e-9 or abs(own.e - times * want.e) > 1e-9 or own.b or own.d:
+        return None
+    column, row = (want.c - own.c) / want.a, (want.f - own.f) / want.e
+    if abs(column - round(column)) > 1e-3 or abs(row - round(row)) > 1e-3:
+        return None
+    return round(column), round(row), times
+
+
+def _warped(source: rasterio.DatasetReader, grid: GeoBox, nodata: int, *, is_classes: bool) -> np.ndarray:
+    """The file resampled onto a grid of another CRS or pixel."""
+    resampling = Resampling.nearest if is_classes else Resampling.bilinear
+    with WarpedVRT(
+        source, crs=f"EPSG:{grid.crs.to_epsg()}", transform=grid.affine, height=grid.shape[0], width=grid.shape[1],
+        resampling=resampling, src_nodata=nodata, nodata=nodata,
+    ) as warped:  # fmt: skip
+        return np.asarray(warped.read(1))
+
+
+def _window(source: rasterio.DatasetReader, window: Window, nodata: int, panes: Panes | None) -> np.ndarray:
+    """Numbers of a window that may reach past the file; `nodata` there.
+
+    rasterio's own reading past the edge goes through a virtual warp, which is slower.
+    """
+    top, left = max(window.row_off, 0), max(window.col_off, 0)
+    bottom = min(window.row_off + window.height, source.height)
+    right = min(window.col_off + window.width, source.width)
+    out = np.full((window.height, window.width), nodata, source.dtypes[0])
+    if top >= bottom or left >= right:
+        return out
+    inner = Window(left, top, right - left, bottom - top)
+    target = out[top - window.row_off : bottom - window.row_off, left - window.col_off : right - window.col_off]
+    if panes is None:
+        target[:] = source.read(1, window=inner)
+        return out
+    for pane in _panes_under(source, inner):
+        key = (*_identity(source.name), pane.row_off, pane.col_off)
+        block = panes.get(key, partial(source.read, 1, window=pane))
+        y0, y1 = max(top, pane.row_off), min(bottom, pane.row_off + pane.height)
+        x0, x1 = max(left, pane.col_off), min(right, pane.col_off + pane.width)
+        part = block[y0 - pane.row_off : y1 - pane.row_off, x0 - pane.col_off : x1 - pane.col_off]
+        target[y0 - top : y1 - top, x0 - left : x1 - left] = part
+    return out
+
+
+def _panes_under(source: rasterio.DatasetReader, window: Window) -> Iterator[Window]:
+    """The whole blocks of a file under a window, several as one where they are small."""
+    height, width = source.block_shapes[0]
+    height *= max(1, LEAST_PANE_PX // (height * width))
+    for row in range(window.row_off // height * height, window.row_off + window.height, height):
+        for column in range(window.col_off // width * width, window.col_off + window.width, width):
+            yield Window(column, row, min(width, source.width - column), min(height, source.height - row))
+
+
+def _identity(name: str) -> Key:
+    """What tells a file from an earlier one under the same name, where it lies on this machine."""
+    with suppress(OSError):
+        found = Path(name).stat()
+        return name, found.st_mtime_ns, found.st_size, found.st_ino
+    return (name,)
+
+
+@njit(cache=True, nogil=True)
+def _refine(coarse: np.ndarray, fine: np.ndarray, begin: tuple[int, int], times: int, nodata: int) -> None:
+    """Write pixels between the centres of coarser ones: bilinear over those with data, rounded to the nearest, halves up.
+
+    `begin` is the first fine pixel in fine pixels from the corner of the coarse array, which has a rim of one pixel.
+    """
+    for y in range(fine.shape[0]):
+        v = (begin[0] + y + 0.5) / times - 0.5
+        i = int(v)
+        down = v - i
+        for x in range(fine.shape[1]):
+            u = (begin[1] + x + 0.5) / times - 0.5
+            j = int(u)
+            right = u - j
+            total, weight = 0.0, 0.0
+            for di in range(2):
+                for dj in range(2):
+                    value = coarse[i + di, j + dj]
+                    if value != nodata:
+                        w = (down if di else 1.0 - down) * (right if dj else 1.0 - right)
+                        total += w * value
+                        weight += w
+            fine[y, x] = np.floor(total / weight + 0.5) if weight > 0 else nodata
