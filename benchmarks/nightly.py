@@ -60,17 +60,17 @@ def decode(tile: Tile) -> None:
 
 @contextmanager
 def clocked() -> Iterator[tuple[dict[str, float], list[int]]]:
-    """Seconds of thread time in each stage, and how many pixels each chunk classified."""
+    """Seconds of processor time in each stage, and how many pixels each chunk classified."""
     spent: dict[str, float] = defaultdict(float)
     rows: list[int] = []
 
     def wrap(name: str, inner: Callable[..., Any]) -> Callable[..., Any]:
         def run(*args: Any, **options: Any) -> Any:
-            begin = time.perf_counter()
+            begin = time.thread_time()
             try:
                 return inner(*args, **options)
             finally:
-                spent[name] += time.perf_counter() - begin
+                spent[name] += time.thread_time() - begin
                 if name == "classify":
                     rows.append(len(args[1]))
 
@@ -95,7 +95,7 @@ def measure(side: int, share: float, runs: int, chunk_px: int, *, native: bool) 
     print(f"\n{side} x {side} px, {100 * passed:.2f} % through the gate, {len(rows)} chunks of {chunk_px}")
     print(f"  decoding alone {min(alone):.2f} s; night {min(ours):.2f} s; {side**2 / 1e6 / min(ours):.0f} Mpx/s")
     for name in STAGES:
-        print(f"  {name:<16}{spent[name]:>8.2f} s of thread time")
+        print(f"  {name:<16}{spent[name]:>8.2f} s of processor time")
     print(f"  state {size:.2f} and reference {held:.2f} bytes per pixel; peak {peak_gib():.2f} GiB")
     label = f"{round(100 * share)}pct" + ("_native" if native else "") + ("" if side == 10980 else f"_{side}")
     sizes = {"side_px": side, "passed_share": passed, "chunk_px": chunk_px, "native": native, "state_bytes_per_px": size,

@@ -52,37 +52,72 @@ that a product can hold), which the scene classification does not always call so
 
 def _is_one_of(scl: np.ndarray, classes: Sequence[int]) -> np.ndarray:
     """Where a picture of scene classes (y, x) has one of some: bool (y, x)."""
-    return np.asarray(np.isin(np.arange(256), classes)[scl])
+    found = np.empty(scl.shape, bool)
+    _look_up(found, scl, np.isin(np.arange(256), classes))
+    return found
 
 
-def _widened(mask: np.ndarray, by: int) -> np.ndarray:
-    """A mask (y, x) grown by some pixels to the left and right."""
-    wide = mask.copy()
-    for step in range(1, by + 1):
-        wide[:, step:] |= mask[:, :-step]
-        wide[:, :-step] |= mask[:, step:]
-    return wide
+@njit(cache=True, nogil=True)
+def _look_up(found: np.ndarray, scl: np.ndarray, table: np.ndarray) -> None:
+    """Write what a table (256) says of each pixel."""
+    for y in range(scl.shape[0]):
+        for x in range(scl.shape[1]):
+            found[y, x] = table[scl[y, x]]
 
 
 def _grown(mask: np.ndarray, radius_px: float) -> np.ndarray:
-    """A mask (y, x) grown by a disk: row by row of the disk, which is cheaper than pixel by pixel."""
-    out = np.zeros_like(mask)
-    for rise in range(min(int(radius_px) + 1, len(mask))):
-        row = _widened(mask, int((radius_px**2 - rise**2) ** 0.5))
-        out[rise:] |= row[: len(row) - rise]
-        out[: len(out) - rise] |= row[rise:]
-    return out
+    """A mask (y, x) grown by a disk."""
+    reach = int(radius_px)
+    out = np.zeros(mask.shape, np.uint8)
+    half_width = np.array([int((radius_px**2 - rise**2) ** 0.5) for rise in range(-reach, reach + 1)])
+    _spread(out, mask.view(np.uint8), half_width)
+    return out.view(bool)
+
+
+@njit(cache=True, nogil=True)
+def _spread(out: np.ndarray, mask: np.ndarray, half_width: np.ndarray) -> None:
+    """Write a mask grown by a shape, of which the half width of each row is given: each row is widened once for all of them."""
+    height, width = mask.shape
+    reach, most = len(half_width) // 2, half_width.max()
+    wide = np.empty((most + 1, width), np.uint8)
+    for y in range(height):
+        if not mask[y].any():
+            continue
+        wide[0] = mask[y]
+        for by in range(1, most + 1):
+            wide[by] = wide[by - 1]
+            _combine(wide[by, by:], mask[y, : width - by])
+            _combine(wide[by, : width - by], mask[y, by:])
+        for k in range(len(half_width)):
+            if 0 <= y + k - reach < height:
+                _combine(out[y + k - reach], wide[half_width[k]])
+
+
+@njit(cache=True, nogil=True)
+def _combine(target: np.ndarray, other: np.ndarray) -> None:
+    """Add one mask to another."""
+    for i in range(min(len(target), len(other))):
+        target[i] |= other[i]
 
 
 def _bodies(mask: np.ndarray) -> np.ndarray:
     """The parts of a mask (y, x) in which a square of 3 x 3 pixels fits."""
-    core = np.zeros_like(mask)
-    across = mask[:, 1:-1] & mask[:, :-2] & mask[:, 2:]
-    core[1:-1, 1:-1] = across[1:-1] & across[:-2] & across[2:]
-    body = _widened(core, 1)
-    body[1:] |= _widened(core, 1)[:-1]
-    body[:-1] |= _widened(core, 1)[1:]
-    return body
+    core, body = np.zeros((2, *mask.shape), np.uint8)
+    _keep_cores(core, mask.view(np.uint8))
+    _spread(body, core, np.ones(3, np.int64))
+    return body.view(bool)
+
+
+@njit(cache=True, nogil=True)
+def _keep_cores(core: np.ndarray, mask: np.ndarray) -> None:
+    """Mark the pixels all of whose neighbours are in a mask."""
+    for y in range(1, mask.shape[0] - 1):
+        above, row, below, out = mask[y - 1], mask[y], mask[y + 1], core[y]
+        if not row.any():
+            continue
+        for x in range(1, mask.shape[1] - 1):
+            sides = above[x - 1] & above[x] & above[x + 1] & below[x - 1] & below[x] & below[x + 1]
+            out[x] = sides & row[x - 1] & row[x] & row[x + 1]
 
 
 def clear_mask(scl: np.ndarray, has_data: np.ndarray | np.bool, dilation_px: int = 2) -> np.ndarray:
@@ -192,20 +227,29 @@ def _numbers_of(numbers: Mapping[str, np.ndarray], radiometry: Mapping[str, Radi
     """Where every band has a number, and where none is brighter than ground can be: bool (y, x) each."""
     shape = next(iter(numbers.values())).shape
     has_data, is_ground = np.ones(shape, bool), np.ones(shape, bool)
-    for name in numbers:
-        r = radiometry[name]
-        _keep_numbers(has_data, is_ground, numbers[name], np.array([r.nodata, r.scale, r.offset, BRIGHTEST], np.float32))
+    for name, dn in numbers.items():
+        _keep_numbers(has_data, is_ground, dn, radiometry[name].nodata, _largest(dn.dtype, radiometry[name]))
     return has_data, is_ground
 
 
+def _largest(kind: np.dtype, radiometry: Radiometry) -> float:
+    """The largest number of a kind that is no brighter than ground can be; NaN is above every number."""
+    if kind.kind == "f":
+        return (BRIGHTEST - radiometry.offset) / radiometry.scale
+    numbers = np.arange(np.iinfo(kind).max + 1) if kind.itemsize <= 2 else np.arange(1 << 16)
+    bright = numbers.astype(np.float32) * np.float32(radiometry.scale) + np.float32(radiometry.offset) > np.float32(BRIGHTEST)
+    return int(numbers[bright.argmax()]) - 1 if bright.any() else int(numbers[-1])
+
+
 @njit(cache=True, nogil=True)
-def _keep_numbers(has_data: np.ndarray, is_ground: np.ndarray, dn: np.ndarray, terms: np.ndarray) -> None:
-    """Take out of two masks where one band has no data, and where it has none or is brighter than `terms[3]`."""
+def _keep_numbers(has_data: np.ndarray, is_ground: np.ndarray, dn: np.ndarray, nodata: float, largest: float) -> None:
+    """Take out of two masks where one band has no data, and where it has none or is too bright for ground."""
     for y in range(dn.shape[0]):
         for x in range(dn.shape[1]):
-            value = reflectance_of(dn[y, x], terms)
-            has_data[y, x] &= value == value  # noqa: PLR0124 - not so of NaN
-            is_ground[y, x] &= value <= terms[3]
+            value = dn[y, x]
+            is_number = (value != nodata) & (value == value)  # noqa: PLR0124 - not so of NaN
+            has_data[y, x] &= is_number
+            is_ground[y, x] &= is_number & (value <= largest)
 
 
 def doubtful_mask(look: Look, where: np.ndarray) -> np.ndarray:

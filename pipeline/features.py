@@ -36,7 +36,7 @@ SIGN_FALL, SPARSE_NDVI, BARE_NDVI = 0.15, 0.35, 0.35
 """What counts as vegetation that fell. Of the chips read as new or grown mining a tenth grew over ground that was thin
 before (NDVI 0.35 to 0.5); asking for 0.5 before and a fall of 0.2 left most of those out. What is left must be bare: a
 pasture in a drought falls as far and stays above."""
-COMMON_PIXELS, SAMPLE_PX = 200, 1 << 16
+COMMON_PIXELS, SAMPLE_PX = 200, 1 << 14
 """Pixels (2 ha) from which the fall that they share is told, and about how many of a chunk are looked at for it."""
 BELOW_FLOOR = 0.06
 """How far below the usual NDVI of the half-month a pixel must be to have changed."""
@@ -66,6 +66,18 @@ def gate(
 ) -> np.ndarray:
     """Return which pixels may have changed and must be classified: bool, of the bands' shape; False where NaN.
 
+    See `gate_strength`; 1 is chosen from its curve (`benchmarks/gate_price.py`, and the card of each model).
+    """
+    return gate_strength(current, expected, ndvi_spread) > 1.0
+
+
+def gate_strength(
+    current: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray], ndvi_spread: np.ndarray | float = 0.0
+) -> np.ndarray:
+    """Return how far a pixel is from its past, in thresholds of the gate: float32, of the bands' shape; NaN where unknown.
+
+    The largest of the fall of NDVI, the rise of MNDWI and the rise of red, each by its threshold.
+
     Parameters
     ----------
     current, expected : mapping of float32 arrays
@@ -74,11 +86,11 @@ def gate(
         Standard deviation of NDVI about its expectation; the fall must exceed `GATE_SPREADS` of it.
     """
     with np.errstate(invalid="ignore"):
-        least = np.maximum(GATE_NDVI_FALL, GATE_SPREADS * ndvi_spread)
-        fell = compute("ndvi", expected) - compute("ndvi", current) > least
-        wetter = compute("mndwi", current) - compute("mndwi", expected) > GATE_MNDWI_RISE
-        brighter = current["red"] - expected["red"] > GATE_RED_RISE
-    return fell | wetter | brighter
+        least = np.maximum(np.float32(GATE_NDVI_FALL), np.float32(GATE_SPREADS) * np.asarray(ndvi_spread, np.float32))
+        fell = (compute("ndvi", expected) - compute("ndvi", current)) / least
+        wetter = (compute("mndwi", current) - compute("mndwi", expected)) / np.float32(GATE_MNDWI_RISE)
+        brighter = (current["red"] - expected["red"]) / np.float32(GATE_RED_RISE)
+    return np.fmax(np.fmax(fell, wetter), brighter)
 
 
 def haze(current: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -176,7 +188,8 @@ def suspects(look: Look, past: PastOnDay, seen: np.ndarray, usual: np.ndarray) -
     """
     level = tuple(past.coefficients[0, BANDS.index(name)] for name in GATE_BANDS)
     bands = tuple(look.numbers[name] for name in GATE_BANDS)
-    return _suspects(seen, usual, (past.floor, past.ndvi_spread), level, bands, terms(look, GATE_BANDS))
+    limits = np.array([GATE_NDVI_FALL, GATE_MNDWI_RISE, GATE_RED_RISE, GATE_SPREADS], np.float32)
+    return _suspects(seen, usual, (past.floor, past.ndvi_spread, *level), bands, terms(look, GATE_BANDS), limits)
 
 
 GATE_BANDS = ("green", "red", "nir", "swir16")
@@ -184,10 +197,10 @@ GATE_BANDS = ("green", "red", "nir", "swir16")
 
 @njit(cache=True, nogil=True)
 def _suspects(
-    seen: np.ndarray, usual: np.ndarray, planes: tuple[np.ndarray, np.ndarray], level: tuple[np.ndarray, ...],
-    bands: tuple[np.ndarray, ...], terms: np.ndarray,
+    seen: np.ndarray, usual: np.ndarray, planes: tuple[np.ndarray, ...], bands: tuple[np.ndarray, ...],
+    terms: np.ndarray, limits: np.ndarray,
 ) -> np.ndarray:  # fmt: skip
-    """The kernel of `suspects`; `planes` are floor and spread."""
+    """The kernel of `suspects`; `planes` are floor, spread and levels, `limits` the thresholds of the gate."""
     found = np.empty(seen.size, np.int64)
     count, width = 0, seen.shape[1]
     for y in range(seen.shape[0]):
@@ -201,8 +214,8 @@ def _suspects(
                 continue
             if np.isnan(least):
                 green, swir = reflectance_of(bands[0][y, x], terms[0]), reflectance_of(bands[3][y, x], terms[3])
-                before = (level[0][y, x], level[1][y, x], level[2][y, x], level[3][y, x])
-                if not _passes((ndvi, ratio_of(green, swir), red), before, planes[1][y, x]):
+                before = (planes[2][y, x], planes[3][y, x], planes[4][y, x], planes[5][y, x])
+                if not _passes((ndvi, ratio_of(green, swir), red), before, planes[1][y, x], limits):
                     continue
             found[count] = y * width + x
             count += 1
@@ -210,15 +223,15 @@ def _suspects(
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _passes(now: tuple[np.float32, ...], before: tuple[int, int, int, int], spread: int) -> np.bool:
+def _passes(now: tuple[np.float32, ...], before: tuple[int, int, int, int], spread: int, limits: np.ndarray) -> np.bool:
     """What `gate` says of one pixel: NDVI, MNDWI and red now, and the stored level and spread."""
     unit = np.float32(SCALE)
     green, red = np.float32(before[0]) * unit, np.float32(before[1]) * unit
     nir, swir = np.float32(before[2]) * unit, np.float32(before[3]) * unit
-    noise = np.float32(GATE_SPREADS) * (np.float32(spread) * unit)
-    fell = ratio_of(nir, red) - now[0] > max(np.float32(GATE_NDVI_FALL), noise)
-    wetter = now[1] - ratio_of(green, swir) > np.float32(GATE_MNDWI_RISE)
-    return fell or wetter or now[2] - red > np.float32(GATE_RED_RISE)
+    least = max(limits[0], limits[3] * (np.float32(spread) * unit))
+    one = np.float32(1.0)
+    fell, wetter = (ratio_of(nir, red) - now[0]) / least, (now[1] - ratio_of(green, swir)) / limits[1]
+    return fell > one or wetter > one or (now[2] - red) / limits[2] > one
 
 
 def signs_of(features: np.ndarray) -> np.ndarray:

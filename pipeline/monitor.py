@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from enum import IntEnum
 
 import numpy as np
+from numba import njit
 
 from pipeline.change import PixelClass
 from pipeline.scenes import BANDS
@@ -208,16 +209,38 @@ def take_look(state: PixelState, clear: np.ndarray, doubtful: np.ndarray, eviden
     """
     rules, number = MonitorRules(), np.uint16(day_number(day))
     seen, flagged = clear.ravel(), doubtful.ravel()
-    held = _entries(state.followed, np.union1d(evidence.where, np.flatnonzero(flagged)))
-    last_unchanged = np.where(clear, number, state.last_unchanged_on)
+    held = _entries(state.followed, merged(evidence.where, np.flatnonzero(flagged)))
+    looks, last_unchanged = state.clear_looks.copy(), state.last_unchanged_on.copy()
+    _count(looks.reshape(-1), last_unchanged.reshape(-1), seen, number)
     moved, cleared = _taken(held, seen[held.at], flagged[held.at], evidence, number, rules)
     last_unchanged.reshape(-1)[held.at] = np.where(cleared, number, state.last_unchanged_on.reshape(-1)[held.at])
-    return PixelState(state.clear_looks + clear, last_unchanged, _not_as_at_first(moved, rules))
+    return PixelState(looks, last_unchanged, _not_as_at_first(moved, rules))
+
+
+@njit(cache=True, nogil=True)
+def _count(looks: np.ndarray, last_unchanged: np.ndarray, seen: np.ndarray, number: np.uint16) -> None:
+    """Count a look and note its day where the ground is seen."""
+    for i in range(len(seen)):
+        looks[i] += seen[i]
+        last_unchanged[i] = number if seen[i] else last_unchanged[i]
+
+
+def merged(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return the union of two ascending arrays of indices, each without repeats: ascending, without repeats.
+
+    Examples
+    --------
+    >>> merged(np.array([1, 4, 7]), np.array([2, 4])).tolist()
+    [1, 2, 4, 7]
+    """
+    both = np.concatenate([one, other])
+    both.sort(kind="stable")  # merges the two runs
+    return both[np.append(True, both[1:] != both[:-1])] if len(both) else both
 
 
 def _entries(followed: Followed, also: np.ndarray) -> Followed:
     """Entries of the followed pixels and of others, which are as at the beginning."""
-    at = np.union1d(followed.at, also)
+    at = merged(followed.at, also)
     wide = no_entries(at)
     place = np.searchsorted(at, followed.at)
     for field in fields(wide):

@@ -42,9 +42,11 @@ def pack_arrays(arrays: Mapping[str, np.ndarray], raw: Collection[str] = ()) -> 
 
 def _packed(array: np.ndarray) -> bytes:
     """An array packed: the low bytes of all numbers first, which alike high ones then follow."""
-    size = array.dtype.itemsize
-    split = array.reshape(-1).view(np.uint8).reshape(-1, size).T if size > 1 and array.size else array
-    return bytes(zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compress(split.tobytes()))
+    kind = f"u{array.dtype.itemsize}"
+    numbers = array.reshape(-1).view(np.uint8 if kind == "u1" else kind)
+    planes = [(numbers >> (8 * k)).astype(np.uint8) for k in range(array.dtype.itemsize)] if kind != "u1" else [numbers]
+    whole = planes[0] if len(planes) == 1 else np.concatenate(planes)
+    return bytes(zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compress(whole.data))
 
 
 def unpack_arrays(data: bytes) -> dict[str, np.ndarray]:
@@ -59,8 +61,12 @@ def _unpacked(of: Mapping[str, Any], held: bytes | mmap.mmap, begin: int) -> np.
     if of["stored"] == "raw":
         return np.frombuffer(held, dtype, int(np.prod(shape)), at).reshape(shape)
     data = zstandard.ZstdDecompressor().decompress(held[at : at + of["bytes"]])
-    split = np.frombuffer(bytearray(data), np.uint8).reshape(dtype.itemsize, -1)
-    whole = np.ascontiguousarray(split.T) if dtype.itemsize > 1 else split
+    if dtype.itemsize == 1:
+        return np.frombuffer(bytearray(data), dtype).reshape(shape)
+    planes = np.frombuffer(data, np.uint8).reshape(dtype.itemsize, -1)
+    whole = planes[0].astype(f"u{dtype.itemsize}")
+    for k in range(1, dtype.itemsize):
+        whole |= planes[k].astype(whole.dtype) << np.array(8 * k, whole.dtype)
     return whole.view(dtype).reshape(shape)
 
 

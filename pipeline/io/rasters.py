@@ -7,7 +7,7 @@ again, about twice the work at chunks of one block. `Panes` keeps decoded blocks
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from math import ceil, floor
 from pathlib import Path
@@ -21,12 +21,14 @@ from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
-from pipeline.io.windows import Opener
+from pipeline.io.windows import Opener, open_path
 
 LEAST_PANE_PX = 1 << 16
 """Blocks smaller than this (rows of a file that is not tiled) are taken several at a time."""
 HELD_BYTES = 384 << 20
 """Two rows of blocks of 1,024 of seven files of a tile are 290 MB."""
+IDLE_FILES = 32
+"""Files that stay open for the next chunk: those of four scenes."""
 Key = tuple[object, ...]
 
 
@@ -35,37 +37,66 @@ class Panes:
 
     def __init__(self, held_bytes: int = HELD_BYTES) -> None:
         self._limit = held_bytes
-        self._held: OrderedDict[Key, Future[np.ndarray]] = OrderedDict()
+        self._held: OrderedDict[Key, np.ndarray] = OrderedDict()
+        self._coming: dict[Key, Future[np.ndarray]] = {}
+        self._idle: OrderedDict[Key, list[rasterio.DatasetReader]] = OrderedDict()
         self._bytes = 0
         self._lock = Lock()
+
+    @contextmanager
+    def opened(self, opener: Opener, href: str) -> Iterator[rasterio.DatasetReader]:
+        """Hold an opened raster; one on this machine stays open for the next chunk, and is used by one thread at a time."""
+        if opener is not open_path:
+            with opener(href) as source:
+                yield source
+            return
+        key = _identity(href)
+        with self._lock:
+            idle = self._idle.get(key)
+            source = idle.pop() if idle else None
+        if source is None:
+            source = open_path(href)
+        try:
+            yield source
+        except BaseException:
+            source.close()
+            raise
+        with self._lock:
+            self._idle.setdefault(key, []).append(source)
+            self._idle.move_to_end(key)
+            last = self._idle.popitem(last=False)[1] if len(self._idle) > IDLE_FILES else []
+        for one in last:
+            one.close()
 
     def get(self, key: Key, read: Callable[[], np.ndarray]) -> np.ndarray:
         """Return the block of a key, read where it is not held."""
         with self._lock:
-            found = self._held.get(key)
-            if found is not None:
+            if key in self._held:
                 self._held.move_to_end(key)
-            mine = self._held.setdefault(key, Future())
-        if found is not None:
-            return found.result()
+                return self._held[key]
+            coming = self._coming.get(key)
+            mine = self._coming.setdefault(key, Future())
+        if coming is not None:
+            return coming.result()
         try:
-            mine.set_result(read())
+            block = read()
         except BaseException as error:
             with self._lock:
-                del self._held[key]
+                del self._coming[key]
             mine.set_exception(error)
             raise
-        self._make_room(mine.result().nbytes)
-        return mine.result()
+        self._keep(key, block)
+        mine.set_result(block)
+        return block
 
-    def _make_room(self, added: int) -> None:
-        """Let go of the blocks that were not asked for the longest."""
+    def _keep(self, key: Key, block: np.ndarray) -> None:
+        """Hold a block, and let go of those that were not asked for the longest."""
         with self._lock:
-            self._bytes += added
-            for key in [k for k, f in self._held.items() if f.done()]:
-                if self._bytes <= self._limit:
-                    return
-                self._bytes -= self._held.pop(key).result().nbytes
+            self._held[key] = block
+            del self._coming[key]
+            self._bytes += block.nbytes
+            while self._bytes > self._limit:
+                self._bytes -= self._held.popitem(last=False)[1].nbytes
 
 
 def read_band(
@@ -76,7 +107,7 @@ def read_band(
     Where the pixels of the file are those of the grid they are taken as they are; coarser pixels whose edges are edges of the
     grid, and any others, are resampled: bilinear, classes by the nearest.
     """
-    with opener(href) as source:
+    with opener(href) if panes is None else panes.opened(opener, href) as source:
         place = _place(source, grid)
         if place is None:
             return _warped(source, grid, nodata, is_classes=is_classes)

@@ -147,12 +147,14 @@ class Store:
         """Return the states of an area's chunks by chunk id."""
         with self._begin() as connection:
             rows = connection.execute(sa.select(t.chunks).where(t.chunks.c.aoi_id == aoi_id)).mappings().all()
-        return {
-            r["chunk_id"]: ChunkState(
-                date.fromisoformat(r["last_day"]), r["state_file"], r["reference_file"], _day(r["reference_on"])
-            )
-            for r in rows
-        }
+        return {r["chunk_id"]: _chunk_state(r) for r in rows}
+
+    def chunk_state(self, aoi_id: str, chunk_id: str) -> ChunkState | None:
+        """Return the state of one chunk; None before its first day."""
+        query = sa.select(t.chunks).where(t.chunks.c.aoi_id == aoi_id, t.chunks.c.chunk_id == chunk_id)
+        with self._begin() as connection:
+            row = connection.execute(query).mappings().first()
+        return None if row is None else _chunk_state(row)
 
     def swap_chunk(
         self, aoi_id: str, chunk_id: str, state: ChunkState, rows: Sequence[LedgerRow], tables: Mapping[date, PixelTable],
@@ -303,6 +305,11 @@ class Store:
         """Return what is wrong with the chain of events, in words; empty when it holds. `verify_store` looks at more."""
         with self._begin() as connection:
             return list(event_faults(connection))
+
+
+def _chunk_state(row: sa.RowMapping) -> ChunkState:
+    """Where the state of a chunk lies, of its row."""
+    return ChunkState(date.fromisoformat(row["last_day"]), row["state_file"], row["reference_file"], _day(row["reference_on"]))
 
 
 def _heads(connection: sa.Connection) -> StoreHeads:

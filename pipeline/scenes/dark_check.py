@@ -24,7 +24,7 @@ DARK_BANDS = ("blue", "green", "red", "swir16", "swir22")
 """Bands in which vegetation is dark; near infrared is not among them."""
 MIN_VEGETATION_PX = 500
 """Pixels of vegetation (5 ha at 10 m) without which nothing is said; with 200, five hazed scenes are false alarms, not one."""
-LOOKED_AT_PX = 1 << 17
+LOOKED_AT_PX = 1 << 15
 """Of larger arrays about so many pixels are looked at, evenly spread: the percentiles of more cost as much as reading them."""
 LOWEST_PCT = 0.5
 """Percentile that stands for the darkest pixels when a scene seems too bright: one clear pixel in 200 refutes it."""
@@ -122,14 +122,14 @@ def dark_verdict(reflectance: Mapping[str, np.ndarray], scl: np.ndarray) -> Dark
     pixels = int(vegetation.sum())
     if pixels < MIN_VEGETATION_PX or not set(VISIBLE) <= set(bands):
         return DarkVerdict("cannot_say", pixels, {})
-    low = _percentiles(bands, vegetation, LOW_PCT)
+    lowest, low = _percentiles(bands, vegetation)
     visible = max(low[name] for name in VISIBLE)
     if visible < DARKEST_LOW:
         return DarkVerdict("too_dark", pixels, low, LOW_PCT)
-    lowest = _percentiles(bands, vegetation, LOWEST_PCT)
     if visible < FITTING_LOW:
         return DarkVerdict("cannot_say", pixels, lowest)
-    dark = _percentiles(bands, vegetation | (has_data & (scl == WATER)), LOWEST_PCT)
+    water = has_data & (scl == WATER)
+    dark = _percentiles(bands, vegetation | water)[0] if water.any() else lowest
     if min(dark.values()) < FITTING_LOWEST:
         return DarkVerdict("fits", pixels, lowest)
     is_bright = min(lowest.values()) >= BRIGHTEST_LOWEST and _is_unveiled(bands, vegetation)
@@ -141,9 +141,10 @@ def looked_at_step(size: int) -> int:
     return max(1, round((size / LOOKED_AT_PX) ** 0.5))
 
 
-def _percentiles(bands: Mapping[str, np.ndarray], where: np.ndarray, pct: float) -> dict[str, float]:
-    """One percentile of each band over some pixels."""
-    return {name: float(np.percentile(values[where], pct)) for name, values in bands.items()}
+def _percentiles(bands: Mapping[str, np.ndarray], where: np.ndarray) -> tuple[dict[str, float], dict[str, float]]:
+    """The percentiles `LOWEST_PCT` and `LOW_PCT` of each band over some pixels."""
+    found = {name: np.percentile(values[where], (LOWEST_PCT, LOW_PCT)) for name, values in bands.items()}
+    return {name: float(both[0]) for name, both in found.items()}, {name: float(both[1]) for name, both in found.items()}
 
 
 def _is_unveiled(bands: Mapping[str, np.ndarray], vegetation: np.ndarray) -> bool:

@@ -31,7 +31,7 @@ from pipeline.io.pixels import PLAIN, Reading, read_cube, read_look
 from pipeline.io.states import SUFFIX, StateFolder
 from pipeline.io.store import AreaState, ChunkState, Store
 from pipeline.ledger import LedgerRow, Outcome
-from pipeline.monitor import LookEvidence, PixelCode, PixelState, empty_state, take_look
+from pipeline.monitor import LookEvidence, PixelCode, PixelState, empty_state, merged, take_look
 from pipeline.provenance import digest
 from pipeline.reference import SCALE, Past, PastOnDay, Reference, fit_reference, floor_ndvi, replace_where, stack_strips
 from pipeline.scenes import BANDS, Acquisition, Scene
@@ -80,7 +80,7 @@ class Progress:
 
 def update_chunk(work: ChunkWork) -> int:
     """Bring the state of a chunk up to the last acquisition; returns the number of days that were taken."""
-    stored = work.store.chunk_states(work.area.aoi_id).get(work.chunk.id)
+    stored = work.store.chunk_state(work.area.aoi_id, work.chunk.id)
     pending = [a for a in work.acquisitions if stored is None or a.solar_day > stored.last_day]
     if not pending:
         return 0
@@ -118,7 +118,7 @@ def _swap(work: ChunkWork, progress: Progress, day: date, rows: Sequence[LedgerR
     reference_file = None
     if progress.past is not None and progress.reference_on is not None:
         reference_file = f"{work.chunk.id}-reference-{progress.reference_on:%Y%m%d}-{work.area.epoch}"
-        held = work.store.chunk_states(work.area.aoi_id).get(work.chunk.id)
+        held = work.store.chunk_state(work.area.aoi_id, work.chunk.id)
         if held is None or held.reference_file != f"{reference_file}{SUFFIX}":  # an unnamed one may be of another run
             work.states.write_reference(reference_file, progress.past.whole())
         reference_file += SUFFIX
@@ -157,7 +157,7 @@ def monitor_look(state: PixelState, past: PastOnDay, look: Look, watched: np.nda
     """
     seen, doubtful = look.clear & watched, doubtful_mask(look, watched)
     usual = usual_ndvi(_common_falls(look, past, seen))
-    rows = np.union1d(suspects(look, past, seen, usual), np.union1d(state.followed.at, np.flatnonzero(doubtful)))
+    rows = merged(suspects(look, past, seen, usual), merged(state.followed.at, np.flatnonzero(doubtful)))
     current, expected = look.reflectance_at(rows), past.expected_at(rows)
     expected[[i for i, b in enumerate(BANDS) if b not in look.numbers]] = np.nan
     now, before = (dict(zip(BANDS, stack, strict=True)) for stack in (current, expected))

@@ -8,7 +8,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import GroupKFold
 
 from pipeline.change import PixelClass, classify
-from pipeline.features import gate
+from pipeline.features import gate_strength
 from pipeline.io.labels import Chips
 from pipeline.scenes import BANDS
 from pipeline.training.chip_sites import ChipSites, chip_sites
@@ -47,8 +47,8 @@ class JudgedPixels:
     """bool (n,): the label says that the ground changed."""
     score: np.ndarray
     """float (n,): probability of change."""
-    passed: np.ndarray
-    """bool (n,): let through by the gate."""
+    strength: np.ndarray
+    """float32 (n,): see `features.gate_strength`; above 1 the gate lets a pixel through."""
     block: np.ndarray
 
     @staticmethod
@@ -78,10 +78,10 @@ class HeldOut:
     """float (chips,)."""
 
 
-def gate_of_rows(features: np.ndarray) -> np.ndarray:
-    """Return which feature rows the gate lets through: bool (n,)."""
+def strength_of_rows(features: np.ndarray) -> np.ndarray:
+    """Return what the gate measures of feature rows: float32 (n,)."""
     now, before = (dict(zip(BANDS, features[:, i : i + len(BANDS)].T, strict=True)) for i in (0, len(BANDS)))
-    return gate(now, before)
+    return gate_strength(now, before)
 
 
 def judge_pixels(held_out: Samples, estimator: HistGradientBoostingClassifier) -> JudgedPixels:
@@ -89,7 +89,7 @@ def judge_pixels(held_out: Samples, estimator: HistGradientBoostingClassifier) -
     ground = held_out.label != PixelClass.CLOUD_RESIDUE
     features = held_out.features[ground]
     changed = held_out.label[ground] != PixelClass.STABLE
-    return JudgedPixels(changed, classify(estimator, features).change, gate_of_rows(features), held_out.block[ground])
+    return JudgedPixels(changed, classify(estimator, features).change, strength_of_rows(features), held_out.block[ground])
 
 
 def _cross_fit(data: TrainingData, seed: int) -> tuple[ChipSites, JudgedPixels]:

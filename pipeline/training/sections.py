@@ -183,13 +183,30 @@ def pixel_section(pixels: JudgedPixels, name: str, title: str) -> Section:
         Judged(pixels.changed[drawn], np.clip(pixels.score[drawn], 0.0, 1.0), pixels.block[drawn], "pixels"), 0.5,
     )  # fmt: skip
     section = scored_section(scored, resamples=200)
-    changed, passed = pixels.changed, pixels.passed
+    changed, passed = pixels.changed, pixels.strength > 1.0
     gate = {
         "gate_passes_changed": proportion(int(passed[changed].sum()), int(changed.sum()), "pixels"),
         "gate_passes_stable": proportion(int(passed[~changed].sum()), int((~changed).sum()), "pixels"),
     }
-    return Section(section.title, section.source, section.landscape, {**section.figures, **gate}, {}, section.tables,
+    tables = (*section.tables, gate_table(pixels))
+    return Section(section.title, section.source, section.landscape, {**section.figures, **gate}, {}, tables,
                    section.plots, section.notes)  # fmt: skip
+
+
+GATES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0)
+"""Multiples of the thresholds of the gate whose price is told."""
+
+
+def gate_table(pixels: JudgedPixels) -> Table:
+    """Return what the gate costs at several strengths: recall that is lost to it beside the pixels that it lets through."""
+    found = pixels.changed & (pixels.score > 0.5)
+    strength = np.nan_to_num(pixels.strength, nan=0.0)
+    stable, changed = strength[~pixels.changed], strength[found]
+    rows = tuple((t, round(float(np.mean(stable > t)), 4), round(float(np.mean(changed <= t)), 4)) for t in GATES)
+    return Table(
+        "The gate's price", ("thresholds times", "stable pixels let through", "recall lost"), rows,
+        "Recall lost: changed pixels that the trees find and the gate would not show them. The walk uses 1.",
+    )  # fmt: skip
 
 
 def _with_bounds(value: float, intervals: Mapping[str, Sequence[float]], name: str, count: int) -> Figure:
