@@ -1,7 +1,7 @@
 """From scenes to the state of a chunk: reference, evidence, monitor, ledger."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -166,9 +166,7 @@ def monitor_look(state: PixelState, past: PastOnDay, look: Look, watched: np.nda
     seen.reshape(-1)[rows] = clear_at
     floor = past.floor.ravel()[rows]
     least, ndvi = usual[floor], compute("ndvi", now)
-    spread = np.where(np.isnan(least), past.ndvi_spread.ravel()[rows] * np.float32(SCALE), np.float32(0.0))
-    with np.errstate(invalid="ignore"):
-        moving = gate(now, before, spread) & ~(ndvi >= least)
+    moving = _may_have_changed(now, before, least, past.ndvi_spread.ravel()[rows])
     kept = clear_at & (moving | (state.value_at("changed_looks", rows) > 0))
     features = feature_table(current[:, kept], expected[:, kept])
     said = classify(estimator, features)
@@ -176,6 +174,15 @@ def monitor_look(state: PixelState, past: PastOnDay, look: Look, watched: np.nda
     signs = signs_of(features) | (lost > 0.5).astype(np.uint8)
     evidence = LookEvidence(rows[kept], np.maximum(said.change, lost), said.seen, said.probabilities, signs, current[:, kept])
     return take_look(state, seen, doubtful, evidence, past.day)
+
+
+def _may_have_changed(
+    now: Mapping[str, np.ndarray], before: Mapping[str, np.ndarray], least: np.ndarray, spread: np.ndarray
+) -> np.ndarray:
+    """Which pixels pass the gate and are not as usual: bool (n,); the spread counts where no floor is known."""
+    noise = np.where(np.isnan(least), spread * np.float32(SCALE), np.float32(0.0))
+    with np.errstate(invalid="ignore"):
+        return gate(now, before, noise) & ~(compute("ndvi", now) >= least)
 
 
 def _common_falls(look: Look, past: PastOnDay, seen: np.ndarray) -> np.ndarray:
