@@ -39,7 +39,7 @@ from pipeline.tenure.register_side import (
     titles_in_protected,
     titles_without_work,
 )
-from pipeline.tenure.restrictions import land_properties, restrictions
+from pipeline.tenure.restrictions import land_properties, land_properties_many, restrictions
 from pipeline.tenure.turning import boundary_dates, turning_days
 
 __all__ = [
@@ -82,6 +82,7 @@ __all__ = [
     "differences",
     "is_touched",
     "land_properties",
+    "land_properties_many",
     "listing_over",
     "mineral_names",
     "minerals_sought",

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from functools import cached_property
 from itertools import pairwise
 from typing import Generic, TypeVar
 
@@ -11,7 +10,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from pipeline import geo
-from pipeline.tenure.clipping import Edges, HeightEdges, Relation, cut, edges_of
+from pipeline.tenure.clipping import Edges, Relation, cut, edges_of
 from pipeline.tenure.records import ProtectedArea, River, Title
 
 _METRES_PER_DEGREE = 110_000.0
@@ -45,11 +44,6 @@ class _OutlineTree(Generic[_Record]):
         site, row = self._tree.query(padded_boxes(geometries, metres))
         order = np.lexsort((row, site))
         return site[order], row[order]
-
-    @cached_property
-    def edges(self) -> HeightEdges:
-        """The edges of all outlines."""
-        return edges_of(self.outlines).by_height()
 
 
 class TitleIndex(_OutlineTree[Title]):
@@ -112,6 +106,10 @@ class Sites:
     def __len__(self) -> int:
         return len(self.outlines)
 
+    def take(self, rows: Sequence[int]) -> "Sites":
+        """Return some of them."""
+        return Sites.of(self.outlines[list(rows)])
+
 
 @dataclass(frozen=True)
 class Overlaps:
@@ -135,7 +133,8 @@ class Overlaps:
 def laid_over(sites: Sites, index: TitleIndex | AreaIndex, metres: float = 0.0) -> Overlaps:
     """Return how sites lie to every record whose bounding box comes within so many metres of theirs."""
     site, row = index.pairs(sites.outlines, metres)
-    relation, pair, pieces = cut(sites.edges, index.edges, site, row)
+    near, position = np.unique(row, return_inverse=True)
+    relation, pair, pieces = cut(sites.edges, edges_of(index.outlines[near]).by_height(), site, position)
     hectares = geo.enclosed_ha(pair, pieces[:, :2], pieces[:, 2:], len(site))
     is_whole = relation == Relation.WHOLE
     hectares[is_whole] = sites.area_ha[site[is_whole]]
