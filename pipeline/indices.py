@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import IntEnum
+from math import prod
 
 import numpy as np
 from numba import njit
@@ -107,7 +108,7 @@ def compute_all(keys: Sequence[str], bands: Bands, *, threads: int = 1, out: np.
     for row, index in enumerate(asked):
         operand[row, : len(index.bands)] = [_BANDS.index(band) if band in bands else len(_BANDS) for band in index.bands]
     found = np.empty((len(asked), *shape), np.float32) if out is None else out
-    _shared(flat, form, operand, found.reshape(len(asked), -1), threads)
+    _shared(flat, form, operand, found.reshape(len(asked), prod(shape)), threads)
     return dict(zip(keys, found, strict=True))
 
 

@@ -53,6 +53,15 @@ def test_every_form_has_an_index() -> None:
     assert {index.form for index in INDICES.values()} == set(Form)
 
 
+def test_indices_are_written_where_asked_and_no_pixels_are_no_error() -> None:
+    out = np.zeros((2, 1), np.float32)
+    found = compute_all(("ndvi", "nbr"), bands(**GROUND), out=out)
+    assert np.shares_memory(found["nbr"], out)
+    assert out[:, 0].tolist() == pytest.approx([BY_HAND["ndvi"], BY_HAND["nbr"]], rel=1e-5)
+    none = {name: np.zeros((0, 3), np.float32) for name in GROUND}
+    assert {values.shape for values in compute_all(list(BY_HAND), none).values()} == {(0, 3)}
+
+
 def test_threads_share_a_large_array_and_change_nothing() -> None:
     rng = np.random.default_rng(0)
     ground = {name: rng.random((3, 64 * STRIP + 5), np.float32) for name in GROUND}
