@@ -61,6 +61,8 @@ bench: $(VENV)/.runtime
 
 bench-peers: $(VENV)/.runtime
 	$(BIN)/python benchmarks/romania_peers.py
+	benchmarks/.peers/bin/python benchmarks/indices.py
+	benchmarks/.peers/bin/python benchmarks/monitor_peers.py
 
 clean:
 	rm -rf out build dist .mypy_cache .ruff_cache .pytest_cache

@@ -4,7 +4,7 @@ Areas are geodesic on WGS 84, on the union of the geometry; distances are measur
 (EPSG:3857) never measures anything here.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -17,6 +17,8 @@ from shapely.geometry.polygon import orient
 WGS84 = "EPSG:4326"
 GEOD = Geod(ellps="WGS84")
 SQUARE_METRES_PER_HA = 10_000.0
+SHORT_DEGREES = 0.01
+"""Edges up to here, a kilometre, are measured in bulk; a ring with a longer one by its geodesics."""
 COORDINATE_DECIMALS = 7
 """Decimals of a degree in output: about a centimetre, RFC 7946 section 11.2."""
 
@@ -39,37 +41,96 @@ def reproject(geometry: BaseGeometry, source: str, target: str) -> BaseGeometry:
     return shapely.transform(geometry, both)
 
 
-def _ring_m2(ring: BaseGeometry) -> float:
-    """Square metres within a lon/lat ring, whichever way it turns."""
-    points = shapely.get_coordinates(ring)
-    return abs(float(GEOD.polygon_area_perimeter(points[:, 0], points[:, 1])[0]))
-
-
 def geodesic_area_ha(geometry: BaseGeometry) -> float:
     """Return the area in hectares on the WGS 84 ellipsoid of a lon/lat (multi)polygon; 0 when empty.
 
-    Overlapping parts count once. Edges are geodesics (Karney 2013, doi:10.1007/s00190-012-0578-z).
+    As `geodesic_areas_ha` measures it.
 
     Examples
     --------
     >>> round(geodesic_area_ha(shapely.box(0, 0, 0.01, 0.01)), 1)
     123.1
     """
-    if isinstance(geometry, shapely.Polygon):
-        return _polygon_m2(geometry) / SQUARE_METRES_PER_HA
-    is_disjoint = geometry.geom_type == "MultiPolygon" and geometry.is_valid  # parts of a valid one never overlap
-    whole = geometry if is_disjoint else shapely.union_all(shapely.get_parts(geometry))
-    parts = shapely.get_parts(whole).tolist()
-    if any(part.geom_type in {"MultiPolygon", "GeometryCollection"} for part in parts):
-        return float(sum(geodesic_area_ha(part) for part in parts))
-    return sum(_polygon_m2(part) for part in parts if part.geom_type == "Polygon") / SQUARE_METRES_PER_HA
+    return float(geodesic_areas_ha([geometry])[0])
 
 
-def _polygon_m2(polygon: shapely.Polygon) -> float:
-    """Square metres of a lon/lat polygon, its holes left out; 0 when empty."""
-    if polygon.is_empty:
-        return 0.0
-    return _ring_m2(polygon.exterior) - sum(_ring_m2(ring) for ring in polygon.interiors)
+def geodesic_areas_ha(geometries: Sequence[BaseGeometry] | np.ndarray) -> np.ndarray:
+    """Return the areas in hectares on the WGS 84 ellipsoid of n lon/lat (multi)polygons: float64 (n,); 0 when empty.
+
+    Overlapping parts count once. Edges are geodesics (Karney 2013, doi:10.1007/s00190-012-0578-z); those of rings without
+    a long edge are summed as `enclosed_ha` does.
+    """
+    whole = np.array([_without_overlaps(g) for g in geometries], dtype=object)
+    parts, owner = shapely.get_parts(whole, return_index=True)
+    is_ground = shapely.get_type_id(parts) == shapely.GeometryType.POLYGON
+    parts, owner = parts[is_ground], owner[is_ground]
+    rings, part = shapely.get_rings(parts, return_index=True)
+    points, ring = shapely.get_coordinates(rings, return_index=True)
+    same = ring[1:] == ring[:-1]
+    enclosed = enclosed_ha(ring[1:][same], points[:-1][same], points[1:][same], len(rings))
+    for long in np.flatnonzero(np.isnan(enclosed)):
+        along = points[ring == long]
+        enclosed[long] = GEOD.polygon_area_perimeter(along[:, 0], along[:, 1])[0] / SQUARE_METRES_PER_HA
+    is_shell = np.diff(part, prepend=-1) != 0  # the first ring of each polygon
+    signed = np.where(is_shell, 1.0, -1.0) * np.abs(enclosed)
+    return np.bincount(owner[part], signed, len(whole))
+
+
+def _without_overlaps(geometry: BaseGeometry) -> BaseGeometry:
+    """The geometry itself where its parts cannot overlap, else the union of them."""
+    if geometry.geom_type == "Polygon" or (geometry.geom_type == "MultiPolygon" and geometry.is_valid):
+        return geometry
+    united = shapely.union_all(shapely.get_parts(geometry))
+    if united.geom_type != "GeometryCollection":
+        return united
+    return shapely.MultiPolygon([p for p in shapely.get_parts(united).tolist() if p.geom_type == "Polygon"])
+
+
+def enclosed_ha(group: np.ndarray, start: np.ndarray, end: np.ndarray, count: int) -> np.ndarray:
+    """Return the hectares that the directed edges of each group enclose: float64 (count,), positive counter-clockwise.
+
+    Parameters
+    ----------
+    group : int (n,)
+        Group of each edge, from 0 to count - 1; the edges of a group make closed rings, in any order.
+    start, end : float64 (n, 2)
+        Longitude and latitude.
+    count : int
+        Number of groups.
+
+    Returns
+    -------
+    np.ndarray
+        NaN for a group with an edge longer than `SHORT_DEGREES`.
+
+    Notes
+    -----
+    Between an edge and the equator lies the spherical excess of a great circle on the authalic sphere, which has the area
+    of the ellipsoid (Snyder 1987, USGS Professional Paper 1395, eq. 3-11 to 3-13). It differs from that under the geodesic
+    by the cube of the length: a triangle of edges of 0.01 degrees by at most 0.06 square metres.
+    """
+    low, high = _tan_half_authalic(start[:, 1]), _tan_half_authalic(end[:, 1])
+    across = np.tan(np.radians(end[:, 0] - start[:, 0]) / 2.0)
+    excess = 2.0 * np.arctan(across * (low + high) / (1.0 + low * high))
+    is_long = np.abs(end - start).max(axis=1, initial=0.0) > SHORT_DEGREES
+    square_metres = np.where(is_long, np.nan, -_AUTHALIC_M * _AUTHALIC_M * excess)
+    return np.bincount(group, square_metres, count) / SQUARE_METRES_PER_HA
+
+
+def _authalic_q(sine: np.ndarray | float) -> np.ndarray:
+    """Area between the equator and a latitude, by its sine, in units of half the squared radius (Snyder, eq. 3-12)."""
+    e = np.sqrt(GEOD.es)
+    return (1.0 - GEOD.es) * (sine / (1.0 - GEOD.es * np.square(sine)) + np.arctanh(e * sine) / e)
+
+
+_AUTHALIC_M = GEOD.a * float(np.sqrt(_authalic_q(1.0) / 2.0))
+"""Radius of the sphere with the ellipsoid's area."""
+
+
+def _tan_half_authalic(latitude: np.ndarray) -> np.ndarray:
+    """Tangent of half the authalic latitude of geodetic latitudes in degrees."""
+    sine = np.clip(_authalic_q(np.sin(np.radians(latitude))) / _authalic_q(1.0), -1.0, 1.0)
+    return sine / (1.0 + np.sqrt(1.0 - sine * sine))
 
 
 def utm_crs(lon: float, lat: float) -> str:

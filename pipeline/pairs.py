@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from pipeline.errors import CubeContractError
-from pipeline.indices import compute
+from pipeline.indices import INDICES, compute_all
 from pipeline.scenes import BANDS
 
 SMALLEST_PX = 24
@@ -92,7 +92,8 @@ def comparable(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.nd
 def _layers(picture: np.ndarray) -> dict[str, np.ndarray]:
     """Bands and indices of a picture by name, 0 where undefined."""
     bands = dict(zip(BANDS, picture, strict=True))
-    return {name: np.nan_to_num(bands[name] if name in bands else compute(name, bands)) for name in LAYERS}
+    layers = {**bands, **compute_all([name for name in LAYERS if name in INDICES], bands)}
+    return {name: np.nan_to_num(layers[name]) for name in LAYERS}
 
 
 def _opening(before: np.ndarray, after: np.ndarray) -> Iterator[float]:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.indices import INDICES, compute, normalised_difference, ratio
+from pipeline.indices import INDICES, STRIP, Form, compute, compute_all, normalised_difference
 
 GROUND = {"blue": 0.1, "green": 0.2, "red": 0.3, "nir": 0.5, "swir16": 0.4, "swir22": 0.25}
 BY_HAND = {
@@ -49,11 +49,33 @@ def test_an_absent_band_gives_nan(key: str) -> None:
         assert np.isnan(compute(key, rest)).all()
 
 
+def test_every_form_has_an_index() -> None:
+    assert {index.form for index in INDICES.values()} == set(Form)
+
+
+def test_indices_are_written_where_asked_and_no_pixels_are_no_error() -> None:
+    out = np.zeros((2, 1), np.float32)
+    found = compute_all(("ndvi", "nbr"), bands(**GROUND), out=out)
+    assert np.shares_memory(found["nbr"], out)
+    assert out[:, 0].tolist() == pytest.approx([BY_HAND["ndvi"], BY_HAND["nbr"]], rel=1e-5)
+    none = {name: np.zeros((0, 3), np.float32) for name in GROUND}
+    assert {values.shape for values in compute_all(list(BY_HAND), none).values()} == {(0, 3)}
+
+
+def test_threads_share_a_large_array_and_change_nothing() -> None:
+    rng = np.random.default_rng(0)
+    ground = {name: rng.random((3, 64 * STRIP + 5), np.float32) for name in GROUND}
+    alone, shared = compute_all(list(BY_HAND), ground), compute_all(list(BY_HAND), ground, threads=3)
+    for key, index in INDICES.items():
+        np.testing.assert_array_equal(alone[key], shared[key])
+        np.testing.assert_array_equal(alone[key], compute(key, {band: ground[band] for band in index.bands}))
+
+
 def test_a_zero_denominator_gives_nan_and_not_zero() -> None:
     zero, half = np.zeros(1), np.full(1, 0.5)
-    assert np.isnan(ratio(half, zero)).all()
     assert np.isnan(normalised_difference(zero, zero)).all()
     assert np.isnan(normalised_difference(half, -half)).all()
+    assert np.isnan(compute("evi", bands(blue=(1.0 + 0.5) / 7.5, red=0.0, nir=0.5))).all()
 
 
 def test_nan_stays_nan() -> None:

@@ -27,8 +27,10 @@ from pipeline.tenure import (
     TitleKind,
     TitleStatus,
     assess,
+    assess_many,
     boundary_dates,
     protected_overlaps,
+    protected_overlaps_many,
 )
 
 ON = date(2025, 1, 10)
@@ -562,3 +564,31 @@ def test_between_boundary_dates_nothing_changes(titles):
         day = ON + timedelta(days=offset)
         if day not in days:
             assert ask(*titles, on=day).status is ask(*titles, on=day - timedelta(days=1)).status
+
+
+# --- many sites at once ------------------------------------------------------------------------------------------------
+
+metres = st.integers(-300, 300)
+a_site = st.builds(lambda x, y, side: rect(x, y, x + side, y + side), metres, metres, st.integers(10, 400))
+some_sites = st.lists(a_site, max_size=4)
+
+
+@settings(max_examples=40, deadline=None)
+@given(some_titles, some_sites)
+def test_many_sites_are_told_as_each_alone(titles, sites):
+    asked = {"snapshots": [SNAPSHOT], "on": ON, "rules": TenureRules(minerals=("gold",))}
+    assert assess_many(sites, titles, **asked) == [assess(site, titles, **asked) for site in sites]
+    areas = [ProtectedArea(t.title_id, "", AreaKind.INDIGENOUS_TERRITORY, t.geometry) for t in titles]
+    found = protected_overlaps_many(sites, areas, near_m=12.5)
+    assert found == [protected_overlaps(site, areas, near_m=12.5) for site in sites]
+
+
+def test_hectares_of_many_are_those_of_the_geometries():
+    sites = [rect(x, 3, x + 133, 171) for x in range(-400, 400, 37)]
+    west, east, top = (LON - 200 * METRE, LAT - 9 * METRE), (LON + 250 * METRE, LAT), (LON, LAT + 300 * METRE)
+    outline = shapely.Polygon([west, east, top])
+    for found, site in zip(
+        assess_many(sites, [title(outline)], snapshots=[SNAPSHOT], on=ON, rules=TenureRules()), sites, strict=True
+    ):
+        told = sum(t.overlap_ha for t in found.titles)
+        assert told == pytest.approx(equal_area_ha(site.intersection(outline)), abs=0.001)

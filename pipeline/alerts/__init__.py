@@ -4,7 +4,7 @@
 has three axes that nothing multiplies: detection state, tenure finding and review verdict.
 """
 
-from pipeline.alerts.describe import AlertContext, alert_id_of, describe, evidence_of
+from pipeline.alerts.describe import AlertContext, alert_id_of, describe, describe_many, evidence_of
 from pipeline.alerts.news import AlertRules, is_material, is_material_ground, restate
 from pipeline.alerts.properties import (
     ALERT_PROPERTIES,
@@ -36,6 +36,7 @@ __all__ = [
     "LikelyCause",
     "alert_id_of",
     "describe",
+    "describe_many",
     "evidence_of",
     "is_for_agencies",
     "is_material",

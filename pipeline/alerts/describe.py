@@ -1,6 +1,6 @@
 """From a site and its changed pixels to what is said of it on a day."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -24,7 +24,7 @@ from pipeline.provenance import derive_id
 from pipeline.sites import PixelTable, Site, SiteModel, likely_cause, mining_probability, outline, site_features, within
 from pipeline.sites.likeness import change_hectares
 from pipeline.sites.pixels import PIXEL_HA
-from pipeline.tenure import Law, TenureFinding, TenureRules, TitleFinding, assess, land_properties
+from pipeline.tenure import Law, Sites, TenureFinding, TenureRules, TitleFinding, assess_many, land_properties_many
 
 
 @dataclass(frozen=True)
@@ -147,22 +147,34 @@ def detection(
     }
 
 
-def tenure(geometry: BaseGeometry, first: date, day: date, context: AlertContext) -> dict[str, object]:
-    """Return the properties that the titles give, on the day of the report and on that of detection.
+def tenure(
+    geometries: Sequence[BaseGeometry], firsts: Sequence[date], day: date, context: AlertContext
+) -> list[dict[str, object]]:
+    """Return the properties that the titles give of each site, on the day of the report and on that of its detection.
 
     Both are asked of the law as it is known on the day of the report.
     """
-    law = context.law
-    now, then = (
-        assess(geometry, law.titles, snapshots=law.snapshots, on=on, rules=context.tenure_rules) for on in (day, first)
-    )
+    law, rules = context.law, context.tenure_rules
+    ground = Sites.of(geometries)
+    now = assess_many(ground, law.titles, snapshots=law.snapshots, on=day, rules=rules)
+    then: dict[int, TenureFinding] = {}
+    for first in set(firsts):
+        rows = [row for row, on in enumerate(firsts) if on == first]
+        found = assess_many(ground.take(rows), law.titles, snapshots=law.snapshots, on=first, rules=rules)
+        then |= dict(zip(rows, found, strict=True))
+    land = land_properties_many(ground, law, on=day, rules=rules)
+    return [_tenure_of(found, then[row], beside) for row, (found, beside) in enumerate(zip(now, land, strict=True))]
+
+
+def _tenure_of(now: TenureFinding, then: TenureFinding, land: Mapping[str, object]) -> dict[str, object]:
+    """The properties of one site."""
     return {
         **now.properties(),
         "titles": _titles_on_both_days(now, then),
         "tenure_status_at_detection": str(then.status),
         "tenure_reasons_at_detection": list(then.reasons),
         "uncovered_ha_at_detection": then.uncovered_ha,
-        **land_properties(geometry, law, on=day, rules=context.tenure_rules),
+        **land,
     }
 
 
@@ -193,8 +205,26 @@ def describe(site: Site, pixels: PixelTable, day: date, context: AlertContext, t
     told : Alert or None
         What was said last.
     """
+    return describe_many([site], pixels, day, context, [told])[0]
+
+
+def describe_many(
+    sites: Sequence[Site], pixels: PixelTable, day: date, context: AlertContext, told: Sequence[Alert | None]
+) -> list[Alert]:
+    """Return what `describe` says of each of many sites; all are laid over the titles at once."""
+    geometries = [geo.to_lonlat(outline(site.keys), context.crs) for site in sites]
+    law = tenure(geometries, [site.first_detected_on for site in sites], day, context)
+    said = zip(sites, geometries, law, told, strict=True)
+    return [_described((site, pixels, geometry), day, context, before, titles) for site, geometry, titles, before in said]
+
+
+def _described(
+    ground: tuple[Site, PixelTable, BaseGeometry], day: date, context: AlertContext, told: Alert | None,
+    titles: Mapping[str, object],
+) -> Alert:  # fmt: skip
+    """What is to be said of a site with an outline, from its titles."""
+    site, pixels, geometry = ground
     own = pixels.take(within(site.keys, pixels.key))
-    geometry = geo.to_lonlat(outline(site.keys), context.crs)
     id_ = alert_id_of(context.aoi_id, site.id)
     facts: dict[str, object] = {
         "site_id": site.id,
@@ -203,7 +233,7 @@ def describe(site: Site, pixels: PixelTable, day: date, context: AlertContext, t
         "aoi_id": context.aoi_id,
         **detection(site, own, context, geo.geodesic_area_ha(geometry), told),
         "model_id": context.model_id,
-        **tenure(geometry, site.first_detected_on, day, context),
+        **titles,
         "evaluated_on": day.isoformat(),
         "evidence": None,
         "review_verdict": None,

@@ -5,7 +5,8 @@ hectares, dates and what they look like. Pixels are addressed on the lattice of 
 """
 
 from pipeline.sites.likeness import SITE_FEATURES, SiteModel, likely_cause, mining_probability, site_features
-from pipeline.sites.pixels import PixelTable, components, concatenate, outline, pixel_key, within
+from pipeline.sites.pixels import PixelTable, components, concatenate, pixel_key, within
+from pipeline.sites.tracing import outline, polygons
 from pipeline.sites.tracking import Site, SiteRules, advance
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "mining_probability",
     "outline",
     "pixel_key",
+    "polygons",
     "site_features",
     "within",
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.change import PixelClass
-from pipeline.indices import compute
+from pipeline.indices import compute, compute_all
 from pipeline.linear import LinearModel
 from pipeline.scenes import BANDS
 from pipeline.sites.pixels import PIXEL_HA, ROW_SHIFT, PixelTable, core, row_column, within
@@ -75,7 +75,7 @@ def site_features(pixels: PixelTable) -> np.ndarray:
     likeness = pixels.likeness.mean(axis=0) / 255.0
     now = dict(zip(BANDS, pixels.seen_as.T.astype(np.float32) * 1e-4, strict=True))
     before = dict(zip(BANDS, pixels.before.T.astype(np.float32) * 1e-4, strict=True))
-    ndvi, mndwi, turbidity = (np.nan_to_num(compute(k, now)) for k in ("ndvi", "mndwi", "turbidity"))
+    ndvi, mndwi, turbidity = map(np.nan_to_num, compute_all(("ndvi", "mndwi", "turbidity"), now).values())
     row, column = row_column(pixels.key)
     box = (np.ptp(row) + 1) * (np.ptp(column) + 1)
     near = pixels.near.mean(axis=0) / 100.0
@@ -166,7 +166,7 @@ def change_hectares(pixels: PixelTable) -> dict[str, float]:
     signatures; the rest is cleared.
     """
     now = dict(zip(BANDS, pixels.seen_as.T.astype(np.float32) * 1e-4, strict=True))
-    ndvi, mndwi = np.nan_to_num(compute("ndvi", now)), np.nan_to_num(compute("mndwi", now))
+    ndvi, mndwi = map(np.nan_to_num, compute_all(("ndvi", "mndwi"), now).values())
     water = is_water(ndvi, mndwi)
     bare = ~water & (ndvi < 0.35)
     counts = {"clearing_ha": ~water & ~bare, "tailings_ha": bare, "pond_ha": water}

@@ -1,17 +1,10 @@
-"""Changed pixels as a sparse table, and the geometry of pixel sets: neighbours, components, cores, outlines."""
+"""Changed pixels as a sparse table, and the geometry of pixel sets: neighbours, components and cores."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
-import rasterio.features
-import shapely
-from rasterio.transform import Affine
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from shapely.geometry import shape
-from shapely.geometry.base import BaseGeometry
+from numba import njit
 
 from pipeline.aoi import PIXEL_M
 from pipeline.geo import SQUARE_METRES_PER_HA
@@ -101,21 +94,50 @@ def components(keys: np.ndarray, gap_px: int = 1) -> np.ndarray:
     >>> components(keys).tolist()
     [0, 0, 1]
     """
-    if not len(keys):
-        return np.zeros(0, np.int64)
-    sources, targets = [], []
-    for r, c in offsets(gap_px):
-        if (r, c) > (0, 0):
-            at = within(keys + r * ROW_SHIFT + c, keys)
-            sources.append(np.flatnonzero(at >= 0))
-            targets.append(at[at >= 0])
-    source, target = np.concatenate(sources), np.concatenate(targets)
-    graph = coo_array((np.ones(len(source), bool), (source, target)), shape=(len(keys), len(keys)))
-    _, label = connected_components(graph, directed=False)
-    _, first = np.unique(label, return_index=True)
-    rank = np.empty(len(first), np.int64)
-    rank[np.argsort(first)] = np.arange(len(first))
-    return rank[label]
+    rows = [(step, -gap_px, gap_px) for step in range(1, gap_px + 1)]
+    return _joined(keys, np.array([(0, -gap_px, -1), *rows]))
+
+
+def edge_components(keys: np.ndarray) -> np.ndarray:
+    """Return the 4-connected component of each pixel, numbered as `components` does: pixels that share a side."""
+    return _joined(keys, np.array([(0, -1, -1), (1, 0, 0)]))
+
+
+@njit(cache=True, nogil=True)
+def _joined(keys: np.ndarray, reach: np.ndarray) -> np.ndarray:
+    """Component of each pixel, where it belongs with those so many rows above it, from one column to another.
+
+    Sets are joined under their first pixel (union-find with path halving; Tarjan and van Leeuwen 1984,
+    doi:10.1145/62.2160), so that the order of the first pixels is that of the components.
+    """
+    root = np.arange(len(keys))
+    begin = np.zeros(len(reach), np.int64)
+    for i in range(len(keys)):
+        for k in range(len(reach)):
+            above = keys[i] - reach[k, 0] * ROW_SHIFT
+            while keys[begin[k]] < above + reach[k, 1]:
+                begin[k] += 1
+            other = begin[k]
+            while keys[other] <= above + reach[k, 2]:
+                a, b = _root_of(root, i), _root_of(root, other)
+                root[max(a, b)] = min(a, b)
+                other += 1
+    count = 0
+    label = np.empty(len(keys), np.int64)
+    for i in range(len(keys)):
+        first = _root_of(root, i)
+        label[i] = count if first == i else label[first]
+        count += first == i
+    return label
+
+
+@njit(cache=True, nogil=True)
+def _root_of(root: np.ndarray, i: int) -> int:
+    """First pixel of the set of a pixel."""
+    while root[i] != i:
+        root[i] = root[root[i]]
+        i = root[i]
+    return i
 
 
 def core(keys: np.ndarray) -> np.ndarray:
@@ -136,17 +158,6 @@ def massive(keys: np.ndarray) -> np.ndarray:
     for r, c in offsets(1):
         held |= within(keys + r * ROW_SHIFT + c, centres) >= 0
     return held
-
-
-def outline(keys: np.ndarray) -> BaseGeometry:
-    """Return the pixel-true outline of a set of pixels in grid metres: a valid (multi)polygon, 4-connected parts."""
-    row, column = row_column(keys)
-    top, left = int(row.min()), int(column.min())
-    mask = np.zeros((int(row.max()) - top + 1, int(column.max()) - left + 1), np.uint8)
-    mask[row - top, column - left] = 1
-    transform = Affine(PIXEL_M, 0.0, left * PIXEL_M, 0.0, -PIXEL_M, -top * PIXEL_M)
-    parts: list[Any] = [shape(g) for g, _ in rasterio.features.shapes(mask, mask=mask.astype(bool), transform=transform)]
-    return parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
 
 
 def extent_m(keys: np.ndarray) -> float:

@@ -21,7 +21,7 @@ from pipeline.alerts import Alert
 from pipeline.aoi import PIXEL_M
 from pipeline.cube import bands_of
 from pipeline.evidence import EvidenceInputs, Look
-from pipeline.indices import compute
+from pipeline.indices import compute_all
 from pipeline.io.pixels import read_acquisition
 from pipeline.scenes import Acquisition
 
@@ -114,16 +114,15 @@ def _row(acquisition: Acquisition, cube: xr.Dataset, inside: np.ndarray) -> dict
     """Means of the indices over the clear pixels of a site, and how clear site and window are."""
     clear = cube["clear"].values[0]
     seen = clear & inside
-    bands = bands_of(cube, 0)
+    bands = {name: values[seen] for name, values in bands_of(cube, 0).items()}
     row: dict[str, object] = {
         "sensed_on": acquisition.solar_day,
         "scene_id": " ".join(s.id for s in acquisition.scenes),
         "clear_pct": round(100.0 * float(seen.sum()) / max(int(inside.sum()), 1), 1),
         "window_clear_pct": round(100.0 * float(clear.mean()), 1),
     }
-    for key in SERIES_INDICES:
-        values = compute(key, bands)[seen]
-        values = values[np.isfinite(values)]
+    for key, found in compute_all(SERIES_INDICES, bands).items():
+        values = found[np.isfinite(found)]
         row[key] = round(float(values.mean()), 4) if len(values) else np.nan
     return row
 

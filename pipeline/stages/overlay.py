@@ -7,7 +7,6 @@ from pathlib import Path
 
 from shapely.geometry.base import BaseGeometry
 
-from pipeline import geo
 from pipeline.errors import CadastreUnknownError
 from pipeline.io.cadastres import read_protected, read_rivers
 from pipeline.io.cadastres.files import VectorFile, read_vector
@@ -16,10 +15,11 @@ from pipeline.tenure import (
     AreaIndex,
     Law,
     RiverIndex,
+    Sites,
     TenureRules,
     TitleIndex,
-    assess,
-    land_properties,
+    assess_many,
+    land_properties_many,
 )
 
 
@@ -75,8 +75,15 @@ def overlay(path: Path, registry: str, asked: Question, *, crs: str | None = Non
     """
     sites = read_vector(path, crs=crs)
     law, held = _law(registry, asked)
-    found = [_overlaid(sites, row, law, asked) for row in range(len(sites))]
-    return found, held
+    drawn = {row: o.geometry for row, o in enumerate(sites.outlines) if o.geometry is not None}
+    ground = Sites.of(list(drawn.values()))
+    findings = assess_many(ground, law.titles, snapshots=law.snapshots, on=asked.on, rules=asked.rules)
+    land = land_properties_many(ground, law, on=asked.on, rules=asked.rules)
+    told = {
+        row: {"area_ha": round(area_ha, 4), **finding.properties(), **beside}
+        for row, area_ha, finding, beside in zip(drawn, ground.area_ha.tolist(), findings, land, strict=True)
+    }
+    return [_overlaid(sites, row, told.get(row), asked) for row in range(len(sites))], held
 
 
 def _law(registry: str, asked: Question) -> tuple[Law, list[Holding]]:
@@ -97,21 +104,17 @@ def _law(registry: str, asked: Question) -> tuple[Law, list[Holding]]:
     return Law(titles, tuple(book.snapshot(holding) for holding in holdings), areas, rivers), holdings
 
 
-def _overlaid(sites: VectorFile, row: int, law: Law, asked: Question) -> OverlaidSite:
+def _overlaid(sites: VectorFile, row: int, told: dict[str, object] | None, asked: Question) -> OverlaidSite:
     """One feature with its finding."""
     outline = sites.outlines[row]
     attributes = {name: values[row] for name, values in sites.columns.items()}
-    if outline.geometry is None:
+    if told is None:
         return OverlaidSite(row + 1, None, attributes, {}, outline.refused or "")
-    rules = asked.rules
-    finding = assess(outline.geometry, law.titles, snapshots=law.snapshots, on=asked.on, rules=rules)
     properties: dict[str, object] = {
         "feature": row + 1,
         "evaluated_on": asked.on.isoformat(),
         "known_on": asked.known_on.isoformat(),
-        "area_ha": round(geo.geodesic_area_ha(outline.geometry), 4),
-        **finding.properties(),
-        **land_properties(outline.geometry, law, on=asked.on, rules=rules),
+        **told,
     }
     return OverlaidSite(row + 1, outline.geometry, attributes, properties)
 

@@ -12,7 +12,7 @@ from pipeline.alerts import (
     Alert,
     AlertContext,
     AlertRules,
-    describe,
+    describe_many,
     evidence_of,
     is_material,
     is_material_ground,
@@ -84,8 +84,7 @@ def _take_day(work: SiteWork, tables: Sequence[PixelTable], day: date, *, has_lo
     told = {site_id: alert_of(event) for site_id, event in held.items()}
     context = replace(work.context, law=work.book.on(day))
     today = _Day(day, pixels, context, work.alert_rules, work.book.touched(day) if is_title_day else TitleIndex(()))
-    news = (_news(today, site, told.get(site.id)) for site in sites)
-    new = [alert for alert in news if alert is not None]
+    new = _news(today, sites, told)
     new += [restate(told[s.id], day, state="withdrawn") for s in ended if s.id in told]
     said = {a.id: (a, held[site_id].day) for site_id, a in told.items()} | {a.id: (a, day) for a in new}
     notices = notices_of(work.subscriptions, work.store, work.area, day, said)
@@ -104,19 +103,25 @@ class _Day:
     """Titles whose saying changes on the day; None: any may."""
 
 
-def _news(today: _Day, site: Site, told: Alert | None) -> Alert | None:
-    """The next revision of a site's alert, or None where there is nothing new to say.
+def _news(today: _Day, sites: Sequence[Site], told: Mapping[str, Alert]) -> list[Alert]:
+    """The next revisions of the sites of which there is something new to say."""
+    asked = [site for site in sites if _is_asked(today, site, told.get(site.id))]
+    before = [told.get(site.id) for site in asked]
+    found = describe_many(asked, today.pixels, today.day, today.context, before)
+    return [now for now, last in zip(found, before, strict=True) if last is None or is_material(last, now, today.rules)]
+
+
+def _is_asked(today: _Day, site: Site, told: Alert | None) -> bool:
+    """Whether there may be something new to say of a site.
 
     Titles are looked at only when the ground says something new, or on a day on which what a title near by says changes.
     """
-    context, rules = today.context, today.rules
-    if told is not None:
-        reach_m = max((context.tenure_rules.tolerance_m(s) for s in context.law.snapshots), default=0.0)
-        is_concerned = is_touched(told.geometry, today.touched, reach_m)
-        if not is_concerned and not is_material_ground(told, site, today.pixels, context, rules):
-            return None
-    alert = describe(site, today.pixels, today.day, context, told)
-    return alert if told is None or is_material(told, alert, rules) else None
+    if told is None:
+        return True
+    context = today.context
+    reach_m = max((context.tenure_rules.tolerance_m(s) for s in context.law.snapshots), default=0.0)
+    is_concerned = is_touched(told.geometry, today.touched, reach_m)
+    return is_concerned or is_material_ground(told, site, today.pixels, context, today.rules)
 
 
 def payload_of(alert: Alert) -> Mapping[str, object]:

@@ -4,10 +4,10 @@ Receives outlines of sites, titles and the snapshots that told of them; hands on
 It never says more than that a snapshot shows a title or shows none.
 """
 
-from pipeline.tenure.assessment import SECOND_BEST, assess
+from pipeline.tenure.assessment import SECOND_BEST, assess, assess_many
 from pipeline.tenure.differences import ChangeKind, TitleChange, differences
 from pipeline.tenure.findings import QUESTIONS, TenureRules, title_finding
-from pipeline.tenure.index import AreaIndex, RiverIndex, TitleIndex, protected_overlaps
+from pipeline.tenure.index import AreaIndex, RiverIndex, Sites, TitleIndex, protected_overlaps, protected_overlaps_many
 from pipeline.tenure.law import Law, LawBook, combined, is_touched
 from pipeline.tenure.minerals import mineral_names, minerals_sought
 from pipeline.tenure.records import (
@@ -39,7 +39,7 @@ from pipeline.tenure.register_side import (
     titles_in_protected,
     titles_without_work,
 )
-from pipeline.tenure.restrictions import land_properties, restrictions
+from pipeline.tenure.restrictions import land_properties, land_properties_many, restrictions
 from pipeline.tenure.turning import boundary_dates, turning_days
 
 __all__ = [
@@ -62,6 +62,7 @@ __all__ = [
     "River",
     "RiverBuffer",
     "RiverIndex",
+    "Sites",
     "Snapshot",
     "Suspension",
     "TenureFinding",
@@ -75,15 +76,18 @@ __all__ = [
     "TitleStatus",
     "UnknownCode",
     "assess",
+    "assess_many",
     "boundary_dates",
     "combined",
     "differences",
     "is_touched",
     "land_properties",
+    "land_properties_many",
     "listing_over",
     "mineral_names",
     "minerals_sought",
     "protected_overlaps",
+    "protected_overlaps_many",
     "restrictions",
     "title_finding",
     "titles_after_detections",

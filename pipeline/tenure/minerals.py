@@ -7,6 +7,7 @@ tungsten. A word that is not here is kept as it is written and reported; it is n
 import re
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 
 MINERAL_WORDS: dict[str, tuple[str, ...]] = {
     "3t": ("tin", "tantalum", "tungsten"),
@@ -83,6 +84,7 @@ def mineral_names(text: str, extra: Mapping[str, tuple[str, ...]] | None = None)
     return tuple(sorted(known)), tuple(sorted({w for w in words if w not in table}))
 
 
+@lru_cache(maxsize=64)
 def minerals_sought(texts: tuple[str, ...]) -> frozenset[str]:
     """Return the names of what an area of interest is watched for; a word that is in no table stays as it is.
 

@@ -1,5 +1,6 @@
 """Ground on which no title allows mining, whatever it says: closed zones of a register and strips along rivers."""
 
+from collections.abc import Sequence
 from datetime import date
 
 import shapely
@@ -7,7 +8,7 @@ from shapely.geometry.base import BaseGeometry
 
 from pipeline import geo
 from pipeline.tenure.findings import TenureRules
-from pipeline.tenure.index import protected_overlaps, shared_ground
+from pipeline.tenure.index import Sites, protected_overlaps_many, shared_ground
 from pipeline.tenure.law import Law
 from pipeline.tenure.records import CountryRules, River, RiverBuffer, Title
 from pipeline.tenure.turning import day_after
@@ -52,12 +53,23 @@ def land_properties(geometry: BaseGeometry, law: Law, *, on: date, rules: Tenure
         Day that is asked about.
     rules : TenureRules
     """
-    protected = protected_overlaps(geometry, law.protected, near_m=rules.geolocation_m)
-    return {
-        "protected_areas": protected,
-        "restrictions": restrictions(geometry, law, on=on),
-        "consent_required": "yes" if any(area["consent_required"] for area in protected) else "no",
-    }
+    return land_properties_many([geometry], law, on=on, rules=rules)[0]
+
+
+def land_properties_many(
+    sites: Sites | Sequence[BaseGeometry], law: Law, *, on: date, rules: TenureRules
+) -> list[dict[str, object]]:
+    """Return what `land_properties` says of each of many sites."""
+    ground = sites if isinstance(sites, Sites) else Sites.of(sites)
+    protected = protected_overlaps_many(ground, law.protected, near_m=rules.geolocation_m)
+    return [
+        {
+            "protected_areas": areas,
+            "restrictions": restrictions(outline, law, on=on),
+            "consent_required": "yes" if any(area["consent_required"] for area in areas) else "no",
+        }
+        for outline, areas in zip(ground.outlines, protected, strict=True)
+    ]
 
 
 def _is_closed(title: Title, rules: CountryRules, on: date) -> bool:

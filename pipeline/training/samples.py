@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.change import PixelClass
 from pipeline.features import feature_table
-from pipeline.indices import compute
+from pipeline.indices import compute_all
 from pipeline.io.labels import POINT_BANDS, Chips
 from pipeline.scenes import BANDS
 
@@ -68,14 +68,15 @@ def pixel_labels(before: np.ndarray, after: np.ndarray, reading: str) -> np.ndar
         What a reader saw in the chip as a whole.
     """
     t0, t1 = dict(zip(BANDS, before, strict=True)), dict(zip(BANDS, after, strict=True))
-    ndvi0, ndvi1, mndwi0, mndwi1 = (compute(k, t) for k in ("ndvi", "mndwi") for t in (t0, t1))
+    ndvi0, mndwi0 = compute_all(("ndvi", "mndwi"), t0).values()
+    ndvi1, mndwi1, nbr1 = compute_all(("ndvi", "mndwi", "nbr"), t1).values()
     mining = reading in {*MINING, "mining_static"}
     with np.errstate(invalid="ignore"):
         fell = (ndvi0 > 0.5) & (ndvi0 - ndvi1 > 0.2) & (ndvi1 < 0.5)
         water1 = (mndwi1 > 0.0) & (ndvi1 < 0.3)
         water0 = (mndwi0 > 0.0) & (ndvi0 < 0.3)
         bare1 = ~water1 & (ndvi1 < 0.35)
-        burnt = ~water1 & (compute("nbr", t1) < 0.0) & (t1["nir"] < 0.16) & (t1["red"] < 0.10)
+        burnt = ~water1 & (nbr1 < 0.0) & (t1["nir"] < 0.16) & (t1["red"] < 0.10)
         same = unchanged(before, after)
         cloud = (t1["blue"] > CLOUD_BLUE) & (t1["red"] < 1.35 * t1["blue"])
         bad = (t0["blue"] > 0.15) | ~np.isfinite(before).all(axis=0) | ~np.isfinite(after).all(axis=0)
@@ -105,7 +106,9 @@ def unchanged(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """Return where two pictures (band, y, x) show the same ground: bool (y, x), False where NaN."""
     t0, t1 = dict(zip(BANDS, before, strict=True)), dict(zip(BANDS, after, strict=True))
     with np.errstate(invalid="ignore"):
-        ndvi, mndwi = (np.abs(compute(k, t0) - compute(k, t1)) for k in ("ndvi", "mndwi"))
+        ndvi, mndwi = (
+            np.abs(a - b) for a, b in zip(*(compute_all(("ndvi", "mndwi"), t).values() for t in (t0, t1)), strict=True)
+        )
         return (ndvi < 0.10) & (mndwi < 0.12) & (np.abs(t1["red"] - t0["red"]) < 0.04)
 
 
