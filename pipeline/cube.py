@@ -14,6 +14,7 @@ import xarray as xr
 from numba import njit
 
 from pipeline.errors import CubeContractError
+from pipeline.indices import pixel_difference
 from pipeline.scenes import BANDS, SCL, Radiometry
 
 DIMS = ("time", "y", "x")
@@ -57,7 +58,7 @@ def _is_one_of(scl: np.ndarray, classes: Sequence[int]) -> np.ndarray:
     return found
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _look_up(found: np.ndarray, scl: np.ndarray, table: np.ndarray) -> None:
     """Write what a table (256) says of each pixel."""
     for y in range(scl.shape[0]):
@@ -74,7 +75,7 @@ def _grown(mask: np.ndarray, radius_px: float) -> np.ndarray:
     return out.view(bool)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _spread(out: np.ndarray, mask: np.ndarray, half_width: np.ndarray) -> None:
     """Write a mask grown by a shape, of which the half width of each row is given: each row is widened once for all of them."""
     height, width = mask.shape
@@ -93,7 +94,7 @@ def _spread(out: np.ndarray, mask: np.ndarray, half_width: np.ndarray) -> None:
                 _combine(out[y + k - reach], wide[half_width[k]])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _combine(target: np.ndarray, other: np.ndarray) -> None:
     """Add one mask to another."""
     for i in range(min(len(target), len(other))):
@@ -108,7 +109,7 @@ def _bodies(mask: np.ndarray) -> np.ndarray:
     return body.view(bool)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _keep_cores(core: np.ndarray, mask: np.ndarray) -> None:
     """Mark the pixels all of whose neighbours are in a mask."""
     for y in range(1, mask.shape[0] - 1):
@@ -204,18 +205,11 @@ def cube_of(look: Look, day: date) -> xr.Dataset:
     return _checked_cube([day], {n: array[None] for n, array in look.bands().items()}, look.scl[None], look.clear[None])
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def reflectance_of(dn: float, terms: np.ndarray) -> np.float32:
     """Return one number as reflectance, as `Radiometry.to_reflectance` makes it; see `terms`."""
     value = np.float32(dn)
     return np.float32(np.nan) if value == terms[0] else value * terms[1] + terms[2]
-
-
-@njit(cache=True, nogil=True, inline="always")
-def ratio_of(a: np.float32, b: np.float32) -> np.float32:
-    """Return the normalised difference of two numbers, as `indices.normalised_difference` makes it."""
-    total = a + b
-    return np.float32(np.nan) if total == 0 else (a - b) / total
 
 
 def has_numbers(numbers: Mapping[str, np.ndarray], radiometry: Mapping[str, Radiometry]) -> np.ndarray:
@@ -241,7 +235,7 @@ def _largest(kind: np.dtype, radiometry: Radiometry) -> float:
     return int(numbers[bright.argmax()]) - 1 if bright.any() else int(numbers[-1])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _keep_numbers(has_data: np.ndarray, is_ground: np.ndarray, dn: np.ndarray, nodata: float, largest: float) -> None:
     """Take out of two masks where one band has no data, and where it has none or is too bright for ground."""
     for y in range(dn.shape[0]):
@@ -277,7 +271,7 @@ def terms(look: Look, names: Sequence[str]) -> np.ndarray:
     return np.array([(r.nodata, r.scale, r.offset) for r in used], np.float32)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _keep_ground(flagged: np.ndarray, bands: tuple[np.ndarray, ...], terms: np.ndarray, limits: np.ndarray) -> None:
     """Take out of a mask where the spectrum is not one of ground; see `doubtful_mask`. `limits`: blue, red, NDVI, MNDWI."""
     for y in range(flagged.shape[0]):
@@ -290,8 +284,8 @@ def _keep_ground(flagged: np.ndarray, bands: tuple[np.ndarray, ...], terms: np.n
             if kept:
                 green, nir = reflectance_of(bands[1][y, x], terms[1]), reflectance_of(bands[3][y, x], terms[3])
                 swir = reflectance_of(bands[4][y, x], terms[4])
-                is_bare_or_wet = swir > np.float32(1.5) * blue or ratio_of(green, swir) > limits[3]
-                kept = ratio_of(nir, red) < limits[2] and is_bare_or_wet
+                is_bare_or_wet = swir > np.float32(1.5) * blue or pixel_difference(green, swir) > limits[3]
+                kept = pixel_difference(nir, red) < limits[2] and is_bare_or_wet
             flagged[y, x] = kept
 
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 from numba import njit
 
-from pipeline.cube import Look, ratio_of, reflectance_of, terms
-from pipeline.indices import compute
+from pipeline.cube import Look, reflectance_of, terms
+from pipeline.indices import compute, compute_all, pixel_difference
 from pipeline.reference import SCALE, PastOnDay, floor_ndvi
 from pipeline.scenes import BANDS
 
@@ -54,11 +54,9 @@ def feature_table(current: np.ndarray, expected: np.ndarray) -> np.ndarray:
     current, expected : float32 (band, n)
         Reflectance in the order of `scenes.BANDS`; NaN where a band is missing, which the classifier takes as missing.
     """
-    now, before = dict(zip(BANDS, current, strict=True)), dict(zip(BANDS, expected, strict=True))
-    indices_now = [compute(key, now) for key in FEATURE_INDICES]
-    indices_before = [compute(key, before) for key in FEATURE_INDICES]
-    changes = [a - b for a, b in zip(indices_now, indices_before, strict=True)]
-    return np.stack([*current, *expected, *indices_now, *changes], axis=1).astype(np.float32, copy=False)
+    now, before = (compute_all(FEATURE_INDICES, dict(zip(BANDS, look, strict=True))) for look in (current, expected))
+    changes = [now[key] - before[key] for key in FEATURE_INDICES]
+    return np.stack([*current, *expected, *now.values(), *changes], axis=1).astype(np.float32, copy=False)
 
 
 def gate(
@@ -195,7 +193,7 @@ def suspects(look: Look, past: PastOnDay, seen: np.ndarray, usual: np.ndarray) -
 GATE_BANDS = ("green", "red", "nir", "swir16")
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _suspects(
     seen: np.ndarray, usual: np.ndarray, planes: tuple[np.ndarray, ...], bands: tuple[np.ndarray, ...],
     terms: np.ndarray, limits: np.ndarray,
@@ -208,21 +206,21 @@ def _suspects(
             if not seen[y, x]:
                 continue
             red = reflectance_of(bands[1][y, x], terms[1])
-            ndvi = ratio_of(reflectance_of(bands[2][y, x], terms[2]), red)
+            ndvi = pixel_difference(reflectance_of(bands[2][y, x], terms[2]), red)
             least = usual[planes[0][y, x]]
             if ndvi >= least:
                 continue
             if np.isnan(least):
                 green, swir = reflectance_of(bands[0][y, x], terms[0]), reflectance_of(bands[3][y, x], terms[3])
                 before = (planes[2][y, x], planes[3][y, x], planes[4][y, x], planes[5][y, x])
-                if not _passes((ndvi, ratio_of(green, swir), red), before, planes[1][y, x], limits):
+                if not _passes((ndvi, pixel_difference(green, swir), red), before, planes[1][y, x], limits):
                     continue
             found[count] = y * width + x
             count += 1
     return found[:count].copy()
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _passes(now: tuple[np.float32, ...], before: tuple[int, int, int, int], spread: int, limits: np.ndarray) -> np.bool:
     """What `gate` says of one pixel: NDVI, MNDWI and red now, and the stored level and spread."""
     unit = np.float32(SCALE)
@@ -230,7 +228,7 @@ def _passes(now: tuple[np.float32, ...], before: tuple[int, int, int, int], spre
     nir, swir = np.float32(before[2]) * unit, np.float32(before[3]) * unit
     least = max(limits[0], limits[3] * (np.float32(spread) * unit))
     one = np.float32(1.0)
-    fell, wetter = (ratio_of(nir, red) - now[0]) / least, (now[1] - ratio_of(green, swir)) / limits[1]
+    fell, wetter = (pixel_difference(nir, red) - now[0]) / least, (now[1] - pixel_difference(green, swir)) / limits[1]
     return fell > one or wetter > one or (now[2] - red) / limits[2] > one
 
 

@@ -153,7 +153,8 @@ def _ratio(numerator: np.float32, denominator: np.float32) -> np.float32:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _normalised_difference(a: np.float32, b: np.float32) -> np.float32:
+def pixel_difference(a: np.float32, b: np.float32) -> np.float32:
+    """Return the normalised difference of two numbers, for kernels: float32, NaN where their sum is zero."""
     return _ratio(a - b, a + b)
 
 
@@ -164,7 +165,7 @@ def _evi(blue: np.float32, red: np.float32, nir: np.float32) -> np.float32:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _bare_soil(blue: np.float32, red: np.float32, nir: np.float32, swir: np.float32) -> np.float32:
-    return _normalised_difference(swir + red, nir + blue)
+    return pixel_difference(swir + red, nir + blue)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -182,7 +183,7 @@ def _evaluate(
             a, b = bands[row[0]][first:last], bands[row[1]][first:last]
             if form[k] == Form.NORMALISED_DIFFERENCE:
                 for i in range(len(strip)):
-                    strip[i] = _normalised_difference(a[i], b[i])
+                    strip[i] = pixel_difference(a[i], b[i])
                 continue
             c = bands[row[2]][first:last]
             if form[k] == Form.EVI:

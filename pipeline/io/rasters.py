@@ -162,7 +162,9 @@ def _window(source: rasterio.DatasetReader, window: Window, nodata: int, panes: 
     top, left = max(window.row_off, 0), max(window.col_off, 0)
     bottom = min(window.row_off + window.height, source.height)
     right = min(window.col_off + window.width, source.width)
-    out = np.full((window.height, window.width), nodata, source.dtypes[0])
+    out = np.empty((window.height, window.width), source.dtypes[0])
+    if (top, left, bottom - top, right - left) != (window.row_off, window.col_off, window.height, window.width):
+        out[:] = nodata
     if top >= bottom or left >= right:
         return out
     inner = Window(left, top, right - left, bottom - top)
