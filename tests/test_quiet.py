@@ -4,24 +4,32 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from servers.stac import stac_api
 from test_run import days_of
 from worlds import ground, pit_in_forest, write_aoi, write_catalog, write_item
 
+from pipeline.aoi import working_grid
 from pipeline.config import load_config
+from pipeline.io.areas import read_area
 from pipeline.io.database import transaction
 from pipeline.io.journal import Entry, EntryKind, begin, entries, note
 from pipeline.io.last_nights import forget_last_night
+from pipeline.io.providers import SourceSettings, open_source
 from pipeline.io.store import open_store
 from pipeline.io.verification import verify_store
+from pipeline.scenes import Scene
 from pipeline.stages import AoiRequest, AoiResult, run_aoi
-from pipeline.stages.last_night import MOST_QUIET_DAYS
+from pipeline.stages import quiet as quiet_module
+from pipeline.stages.last_night import MOST_QUIET_DAYS, holds_until
 from pipeline.stages.quiet import QuietNight, quiet_nights
+from pipeline.stages.scenes import Search
+from pipeline.tenure import Law, LawBook, TenureRules
 
 DAY = timedelta(days=1)
 
@@ -223,3 +231,78 @@ OTHERS = {"export": noted(EntryKind.EXPORT, "tiny"), "review elsewhere": noted(E
 def test_what_changes_nothing_here_leaves_a_night_quiet(place: Place, change: Callable[[Place], None]) -> None:
     change(place)
     assert place.quiet() is not None
+
+
+def test_a_title_that_ends_makes_a_whole_night_on_its_day(place: Place) -> None:
+    write_titles(place.folder / "titles.geojson", (place.last + 3 * DAY).isoformat())
+    place.whole(place.last)
+    assert place.quiet(place.last + 3 * DAY) is not None
+    assert place.quiet(place.last + 4 * DAY) is None
+
+
+def test_a_scene_that_could_not_be_read_is_looked_at_when_its_file_changes(place: Place) -> None:
+    new_scene(place)
+    day = place.last + DAY
+    red = max((place.folder / "catalog").glob("S2A*")) / "red.tif"
+    whole = red.read_bytes()
+    red.write_bytes(b"no raster")
+    assert any("red.tif" in finding for finding in place.whole(day).findings)
+    assert place.quiet(day + DAY) is not None
+    red.write_bytes(whole)
+    assert place.quiet(day + 2 * DAY) is None
+
+
+def test_a_listed_scene_of_a_later_day_is_not_passed_over(place: Place) -> None:
+    new_scene(place)
+    name = write_item(place.folder / "catalog", place.last + 3 * DAY, ground(np.random.default_rng(3), has_pit=True))
+    write_catalog(place.folder / "catalog", sorted({name, *(p.name for p in (place.folder / "catalog").glob("S2A*"))}))
+    place.whole(place.last + DAY)
+    assert place.quiet(place.last + 2 * DAY) is not None
+    assert place.quiet(place.last + 3 * DAY) is None
+
+
+def test_a_pass_that_is_missed_ends_quiet_nights(told: Place) -> None:
+    days = [date(2024, 1, 1) + 10 * n * DAY for n in range(8)]
+    area = read_area(told.folder / "aoi.geojson")
+    source = open_source(SourceSettings(str(told.folder / "catalog" / "catalog.json")))
+    first = next(s for s in source.scenes(area, None, date.max) if isinstance(s, Scene))
+    noon = [replace(first, sensed_at=datetime(d.year, d.month, d.day, 14, tzinfo=UTC)) for d in days]
+    found = Search(area, working_grid(area), source, told.folder, tuple(noon), (), (), is_kept=False)
+    book = LawBook({date.min: Law()}, TenureRules())
+    assert holds_until(found, book, days[-1] + 5 * DAY) == days[-1] + 11 * DAY  # missed from the twelfth: published within two
+    assert holds_until(found, book, days[-1]) == days[-1] + 10 * DAY
+
+
+def test_an_api_is_searched_and_only_the_same_answer_is_nothing_new(place: Place) -> None:
+    with stac_api(place.folder / "catalog") as api:
+        config = place.folder / "night.yaml"
+        config.write_text(config.read_text(encoding="utf-8").replace("catalog/catalog.json", api.url), encoding="utf-8")
+        place.whole(place.last)
+        asked = len(api.searches)
+        assert place.quiet(place.last + DAY) is not None
+        assert len(api.searches) > asked
+        new_scene(place)
+        assert place.quiet(place.last + 2 * DAY) is None
+
+
+@pytest.mark.parametrize("step", ["note_nothing_new", "anchor"])
+def test_a_quiet_night_that_was_killed_ends_as_a_whole_one(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    shutil.copytree(place.folder, tmp_path / "other")
+    other = replace(place, folder=tmp_path / "other")
+    day = place.last + DAY
+
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(quiet_module, step, dies)
+        with pytest.raises(KeyboardInterrupt):
+            place.quiet(day)
+    if place.quiet(day) is None:
+        place.whole(day)
+    other.whole(day)
+    for name in ("alerts.geojson", "disturbances.geojson", f"nights/{day}.geojson"):
+        assert (place.out / name).read_bytes() == (other.out / name).read_bytes()
+    assert [e.payload for e in night_entries(place)] == [e.payload for e in night_entries(other)]

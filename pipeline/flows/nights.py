@@ -234,9 +234,10 @@ def _copy_windows(job: AreaJob, scene_ids: list[str]) -> None:
 
 
 def _show(outcomes: list[AreaOutcome], as_of: str) -> None:
-    """The night's artifacts: a table of alerts and the reports."""
+    """The night's artifacts: the reports, and a table of alerts unless nothing is new anywhere."""
     rows = [{"area": o.aoi, **row} for o in outcomes for row in o.rows]
-    create_table_artifact(table=rows, key="alerts-of-the-night", description=f"New or changed alerts as of {as_of}")
+    if any(o.report or o.is_failed for o in outcomes):
+        create_table_artifact(table=rows, key="alerts-of-the-night", description=f"New or changed alerts as of {as_of}")
     reports = [Path(o.report).read_text(encoding="utf-8") for o in outcomes if o.report]
     failed = [f"**{o.aoi} failed**: {'; '.join(o.findings)}" for o in outcomes if o.is_failed]
     failed += [o.line for o in outcomes if not o.report and not o.is_failed]

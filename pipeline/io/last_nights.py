@@ -6,7 +6,7 @@ looked at again in the transaction that notes a night with nothing new.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from typing import Any
 
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from pipeline.io import journal
 from pipeline.io import tables as t
 from pipeline.io.database import transaction
-from pipeline.io.events import EMPTY, GENESIS, event_head
+from pipeline.io.events import GENESIS, event_head
 from pipeline.io.file_marks import Mark
 from pipeline.io.store import StoreHeads
 
@@ -52,6 +52,8 @@ class LastNight:
     has_refused_input: bool
     state: Sequence[object] = ()
     """The area's row in the store."""
+    told: Mapping[str, object] = field(default_factory=dict)
+    """Epoch and last event of the area, as the journal's entry of a night says them."""
     seen_to: int = 0
     """Journal entries after this one are looked at."""
     noted: tuple[int, str] = (0, GENESIS)
@@ -68,7 +70,8 @@ def put_last_night(engine: sa.Engine, aoi_id: str, night: LastNight) -> None:
     """Put the last night of an area in the place of the one before."""
     with transaction(engine) as connection:
         journal.begin(connection)
-        _put(connection, aoi_id, replace(night, state=_states(connection, [aoi_id]).get(aoi_id, ())))
+        state = _states(connection, [aoi_id]).get(aoi_id, ())
+        _put(connection, {aoi_id: replace(night, state=state, told=_told(connection, aoi_id))})
 
 
 def forget_last_night(engine: sa.Engine, aoi_id: str) -> None:
@@ -108,15 +111,15 @@ def note_nothing_new(
     with transaction(engine) as connection:
         journal.begin(connection)
         noted = _undisturbed(connection, {aoi_id: before[aoi_id] for aoi_id in after}, as_of)
-        for aoi_id in sorted(noted):
-            row = {"as_of": as_of.isoformat(), "previous_as_of": before[aoi_id].as_of.isoformat()}
-            connection.execute(t.nights.insert().values(aoi_id=aoi_id, **row))
-            said = {"as_of": as_of.isoformat(), **_told(connection, aoi_id), **after[aoi_id].facts}
-            journal.note(connection, aoi_id, journal.EntryKind.NIGHT, said)
-        heads = StoreHeads(event_head(connection), journal.noted_head(connection) or EMPTY)
-        for aoi_id in sorted(noted):
-            end = (heads.journal.seq, heads.journal.hash)
-            _put(connection, aoi_id, replace(after[aoi_id], seen_to=end[0], noted=end))
+        areas, day = sorted(noted), as_of.isoformat()
+        rows = [{"aoi_id": a, "as_of": day, "previous_as_of": before[a].as_of.isoformat()} for a in areas]
+        if rows:
+            connection.execute(t.nights.insert(), rows)
+        said = [(a, {"as_of": day, **after[a].told, **after[a].facts}) for a in areas]
+        end = journal.note_all(connection, journal.EntryKind.NIGHT, said)
+        noted_as = (end.seq, end.hash)
+        _put(connection, {a: replace(after[a], seen_to=end.seq, noted=noted_as) for a in areas})
+        heads = StoreHeads(event_head(connection), end)
     return noted, heads
 
 
@@ -178,12 +181,16 @@ def _told(connection: sa.Connection, aoi_id: str) -> dict[str, object]:
     return {"epoch": epoch, "last": list(last) if last else [0, GENESIS]}
 
 
-def _put(connection: sa.Connection, aoi_id: str, night: LastNight) -> None:
-    """Write the fact."""
-    days = {name: getattr(night, name).isoformat() for name in ("as_of", "told_on", "holds_until")}
-    text = json.dumps({**asdict(night), **days, "version": _VERSION})
-    connection.execute(t.facts.delete().where(t.facts.c.key == _PREFIX + aoi_id))
-    connection.execute(t.facts.insert().values(key=_PREFIX + aoi_id, value=text))
+def _put(connection: sa.Connection, nights: Mapping[str, LastNight]) -> None:
+    """Write the facts."""
+    rows = []
+    for aoi_id, night in nights.items():
+        plain = {f.name: getattr(night, f.name) for f in fields(night)}
+        days = {name: plain[name].isoformat() for name in ("as_of", "told_on", "holds_until")}
+        rows.append({"key": _PREFIX + aoi_id, "value": json.dumps({**plain, **days, "version": _VERSION})})
+    if rows:
+        connection.execute(t.facts.delete().where(t.facts.c.key.in_([row["key"] for row in rows])))
+        connection.execute(t.facts.insert(), rows)
 
 
 def _read(text: str) -> LastNight | None:

@@ -7,6 +7,7 @@ and everything that it wrote, is as it was. Any doubt, an error included, means 
 import json
 import logging
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import date
@@ -14,7 +15,6 @@ from pathlib import Path
 
 from pipeline.delivery import feature_collection, spoken_again
 from pipeline.errors import PipelineError
-from pipeline.io.areas import read_area
 from pipeline.io.file_marks import Mark, mark_of
 from pipeline.io.heads import anchor
 from pipeline.io.last_nights import LastNight, last_nights, note_nothing_new, undisturbed
@@ -22,11 +22,13 @@ from pipeline.io.outputs import exclusive, write_whole
 from pipeline.io.store import Store, open_store
 from pipeline.stages.last_night import Inputs, night_marks, standing_marks
 from pipeline.stages.run import AoiRequest
-from pipeline.stages.scenes import present_listing
+from pipeline.stages.scenes import area_id, present_listing
 
 LOG = logging.getLogger(__name__)
 AT_ONCE = 50
 """Areas whose locks are held, and that are noted, together."""
+WRITERS = 8
+"""Files that are written at the same time."""
 SPOKEN = ("disturbances.geojson", "alerts.geojson")
 """Files that speak for the new date with the same features."""
 
@@ -86,13 +88,13 @@ def _quiet_among(
     """Areas with nothing new among some of one store."""
     with ExitStack() as locks:
         calm = [c for c in _candidates(store, requests, as_of) if _is_quiet(c, inputs, locks)]
-        written = {c.aoi_id: _written(c) for c in calm if c.night.as_of < as_of}
-        if written:
-            noted, heads = note_nothing_new(store.engine, {c.aoi_id: c.night for c in calm}, written, as_of)
-            calm = [c for c in calm if c.aoi_id in noted or c.aoi_id not in written]
-            for one in calm:
-                if one.aoi_id in noted:
-                    anchor(one.request.out, one.aoi_id, as_of, heads)
+        due = [c for c in calm if c.night.as_of < as_of]
+        if due:
+            with ThreadPoolExecutor(WRITERS) as pool:  # the disk's answers are waited for together
+                written = dict(zip((c.aoi_id for c in due), pool.map(_written, due), strict=True))
+                noted, heads = note_nothing_new(store.engine, {c.aoi_id: c.night for c in due}, written, as_of)
+                list(pool.map(lambda c: anchor(c.request.out, c.aoi_id, as_of, heads), (c for c in due if c.aoi_id in noted)))
+            calm = [c for c in calm if c.night.as_of == as_of or c.aoi_id in noted]
         return {c.number: _quiet_night(c) for c in calm}
 
 
@@ -108,7 +110,7 @@ def _candidates(store: Store, requests: Mapping[int, AoiRequest], as_of: date) -
 def _aoi_id(request: AoiRequest) -> str:
     """Id of an area; empty where its file cannot be read, which the whole night says."""
     try:
-        return read_area(Path(request.section.aoi)).id
+        return area_id(request.section.aoi)
     except PipelineError:
         return ""
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from pathlib import Path
 
 from pipeline.aoi import Area, Grid, working_grid
@@ -13,6 +14,7 @@ from pipeline.errors import SceneError
 from pipeline.io.areas import read_area
 from pipeline.io.catalogs import find_scenes
 from pipeline.io.fetching import fetch_scene, is_fetched, log_fetched, remove_unfinished, sole_use, write_catalog
+from pipeline.io.file_marks import Mark, mark_of
 from pipeline.io.providers import Cost, Source, SourceSettings, Unusable, open_source
 from pipeline.io.providers.local_catalog import LocalCatalog
 from pipeline.io.web import Patience, shown
@@ -100,7 +102,24 @@ def source_settings(section: AreaSection, fetch: FetchSection) -> SourceSettings
 
 def area_out(config: RunConfig, section: AreaSection) -> Path:
     """Return the folder of an area's results: a folder of its own where a run has several areas."""
-    return Path(config.out) / read_area(Path(section.aoi)).id if len(config.areas) > 1 else Path(config.out)
+    return Path(config.out) / area_id(section.aoi) if len(config.areas) > 1 else Path(config.out)
+
+
+def area_id(aoi: str) -> str:
+    """Return the id of the area in a file, which is read once as long as it stays as it is.
+
+    Raises
+    ------
+    AoiInvalidError
+        See `read_area`.
+    """
+    return _area_id(aoi, mark_of(aoi))
+
+
+@lru_cache(maxsize=4096)
+def _area_id(aoi: str, _mark: Mark) -> str:
+    """The id of the area in a file with a mark."""
+    return read_area(Path(aoi)).id
 
 
 def search(

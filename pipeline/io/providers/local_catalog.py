@@ -118,9 +118,9 @@ def _listed(catalog: str) -> list[str]:
         for link in links if isinstance(links, list) else []:
             if isinstance(link, dict) and isinstance(link.get("href"), str) and link.get("rel") in {"child", "item"}:
                 # the same file under two spellings is marked twice: no harm, and no path is resolved
-                place = os.path.normpath(os.path.join(os.path.dirname(path), link["href"]))  # noqa: PTH118, PTH120
+                place = os.path.join(os.path.dirname(path), link["href"])  # noqa: PTH118, PTH120
                 if link["rel"] == "child":
-                    pending.append(place)
+                    pending.append(os.path.normpath(place))
                 else:
                     listed[place] = None
     return sorted(listed)
