@@ -148,9 +148,11 @@ def _row(alert: Alert) -> dict[str, object]:
     return {name: alert.properties[name] for name in names}
 
 
-@task(timeout_seconds=HOURS_S)
 def quiet_areas(config: str, day: str, *, has_pictures: bool) -> dict[int, AreaOutcome]:
-    """Say of all areas with nothing new, in one go, that there is nothing; the outcome of each by its number."""
+    """Say of all areas with nothing new, in one go, that there is nothing; the outcome of each by its number.
+
+    It is no task: on most nights it is all that there is to do, and a task would cost as much as ten areas.
+    """
     try:
         requests = dict(_usable_requests(config, day, has_pictures=has_pictures))
         found = quiet_nights(requests, date.fromisoformat(day))

@@ -121,7 +121,8 @@ def _is_quiet(one: _Candidate, inputs: Inputs, locks: ExitStack) -> bool:
     try:
         locks.enter_context(exclusive(request.out / ".lock", f"area of {request.section.aoi}"))
         return (
-            inputs.of(request) == night.inputs
+            night.outputs.get(str(request.out / "alerts.geojson")) is not None
+            and inputs.of(request) == night.inputs
             and request.section.start in {None, night.start}
             and night.watched == {path: mark_of(path) for path in night.watched}
             and night.outputs == _marks(one, night.as_of)
