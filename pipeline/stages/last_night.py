@@ -30,6 +30,7 @@ MOST_QUIET_DAYS = 10
 PACKAGE = Path(__file__).resolve().parents[1]
 FILES = ("alerts.geojson", "disturbances.geojson", "report.md", "map.html")
 FOLDERS = ("evidence", "state")
+SHARING_KEY = "sharing.key"
 NIGHT_ENDINGS = (".geojson", *(f".{language}.{kind}" for language in ("en", "es", "pt", "fr") for kind in ("html", "pdf")))
 
 
@@ -108,6 +109,7 @@ def standing_marks(out: Path, keys: Path) -> dict[str, Mark]:
     found = {path: mark_of(path) for path in (str(out / name) for name in FILES)}
     for folder in (*(out / name for name in FOLDERS), keys):
         found.update(marks_below(folder))
+    found.pop(str(keys / SHARING_KEY), None)  # made by the first delivery; a night's files do not depend on it
     return found
 
 
