@@ -55,4 +55,9 @@ def test_flow_and_run_give_the_same_bytes_and_a_bad_area_stops_nothing(tmp_path:
     assert alone.returncode == 0, alone.stderr
     for name in ("alerts.geojson", "disturbances.geojson", "nights/2025-01-07.geojson", "report.md"):
         assert (tmp_path / "flow" / "tiny" / name).read_bytes() == (tmp_path / "run" / name).read_bytes()
+
+    again = overburden("nightly", "--config", config, "--as-of", "2025-01-08")
+    assert again.returncode == 1
+    assert "tiny as of 2025-01-08: nothing new since 2025-01-07, 1 alerts" in again.stdout
+    assert "AoiInvalidError" in again.stderr
     assert servers() <= before

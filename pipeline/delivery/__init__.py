@@ -3,7 +3,14 @@
 from pipeline.delivery.cap import cap_messages
 from pipeline.delivery.columns import csv_rows
 from pipeline.delivery.document import SharedFile
-from pipeline.delivery.geojson import check_alert, check_record, feature_collection, shared_collection, sites_collection
+from pipeline.delivery.geojson import (
+    check_alert,
+    check_record,
+    feature_collection,
+    shared_collection,
+    sites_collection,
+    spoken_again,
+)
 from pipeline.delivery.geoparquet import geoparquet
 from pipeline.delivery.kml import kml
 from pipeline.delivery.report import ReportInputs, night_summary, run_report
@@ -31,5 +38,6 @@ __all__ = [
     "shared_collection",
     "shared_schema",
     "sites_collection",
+    "spoken_again",
     "stac_item",
 ]

@@ -196,6 +196,20 @@ def feature_collection(alerts: Sequence[Alert], *, aoi_id: str, as_of: date, man
     return _lines(document) + "\n"
 
 
+def spoken_again(text: str, before: date, after: date) -> str:
+    """Return the text of `feature_collection` as it is for a later day on which nothing else changed.
+
+    Raises
+    ------
+    DeliveryInvalidError
+        It does not say that it speaks for `before`.
+    """
+    head, said, rest = text.partition(f'\n  "as_of": "{before.isoformat()}",')
+    if not said or "features" in head:
+        raise DeliveryInvalidError(f"found no as_of {before} at the head of a file, expected one that overburden wrote for it")
+    return f'{head}\n  "as_of": "{after.isoformat()}",{rest}'
+
+
 def sites_collection(sites: Sequence[tuple[BaseGeometry | None, Mapping[str, object]]]) -> str:
     """Return sites that are no alerts as GeoJSON text by RFC 7946, in their order; a site without outline has none.
 

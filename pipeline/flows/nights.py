@@ -3,6 +3,7 @@
 import logging
 import os
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -22,14 +23,16 @@ from prefect.tasks import exponential_backoff
 from tqdm import tqdm
 
 from pipeline.alerts import Alert
-from pipeline.config import load_config
+from pipeline.config import RunConfig, load_config
 from pipeline.errors import BudgetSpentError, InputError, PipelineError, ProviderRefusedError, SceneError, StoreBusyError
 from pipeline.flows.accounts import provide_account
 from pipeline.flows.entry import AreaOutcome
 from pipeline.io.fetching import is_fetched, sole_use
+from pipeline.io.file_marks import Mark, mark_of
 from pipeline.io.outputs import exclusive
 from pipeline.stages.chunks import update_chunk
 from pipeline.stages.deliver import Sent, deliver, delivery_of
+from pipeline.stages.quiet import QuietNight, quiet_nights
 from pipeline.stages.run import AoiRequest, Walk, chunk_work, finish, open_walk, search_scenes
 from pipeline.stages.scenes import Search, area_out, fetch_one
 
@@ -43,10 +46,21 @@ AreaJob = tuple[str, int, str, str | None, bool, float]
 spent before: all that a task is given."""
 
 
+def _config(path: str) -> RunConfig:
+    """The configuration in a file, read once as long as the file stays as it is."""
+    return _read_config(path, mark_of(path))
+
+
+@lru_cache(maxsize=4)
+def _read_config(path: str, _mark: Mark) -> RunConfig:
+    """The configuration in a file with a mark."""
+    return load_config(Path(path))
+
+
 def _request(job: AreaJob) -> AoiRequest:
     """The request of a job."""
     path, number, as_of, start, has_pictures, spent_pu = job
-    config = load_config(Path(path))
+    config = _config(path)
     section = config.areas[number]
     if start is not None:
         section = section.model_copy(update={"start": section.start or date.fromisoformat(start)})
@@ -134,10 +148,47 @@ def _row(alert: Alert) -> dict[str, object]:
     return {name: alert.properties[name] for name in names}
 
 
+def quiet_areas(config: str, day: str, *, has_pictures: bool) -> dict[int, AreaOutcome]:
+    """Say of all areas with nothing new, in one go, that there is nothing; the outcome of each by its number.
+
+    It is no task: on most nights it is all that there is to do, and a task would cost as much as ten areas.
+    """
+    try:
+        requests = dict(_usable_requests(config, day, has_pictures=has_pictures))
+        found = quiet_nights(requests, date.fromisoformat(day))
+    except Exception:
+        LOG.exception("no area could be passed over: every one has a whole night")
+        return {}
+    return {number: _quiet_outcome(night) for number, night in found.items()}
+
+
+def _usable_requests(config: str, day: str, *, has_pictures: bool) -> Iterator[tuple[int, AoiRequest]]:
+    """The requests of areas by number, without those of which the whole night will say what is wrong."""
+    for number, section in enumerate(_config(config).areas):
+        try:
+            provide_account(section.account)
+            yield number, _request((config, number, day, None, has_pictures, 0.0))
+        except PipelineError as error:
+            LOG.info("%s: a whole night, since %s: %s", section.aoi, type(error).__name__, error)
+
+
+def _quiet_outcome(night: QuietNight) -> AreaOutcome:
+    """What a night with nothing new gave."""
+    line = (
+        f"{night.aoi_id} as of {night.as_of}: nothing new since {night.told_on}, {night.alerts} alerts and "
+        f"{night.disturbances} other disturbances stand; {night.out / 'alerts.geojson'}"
+    )
+    return AreaOutcome(night.aoi_id, line, night.has_refused_input, night.findings, "", ())
+
+
 def _nights(config: str, day: str, start: str | None, *, has_pictures: bool) -> list[AreaOutcome]:
-    """Every area's night, one after the other, on one budget."""
+    """Every area's night, one after the other, on one budget; areas with nothing new first, together."""
     outcomes, spent_pu = [], 0.0
-    for number in range(len(load_config(Path(config)).areas)):
+    quiet = quiet_areas(config, day, has_pictures=has_pictures) if start is None else {}
+    for number in range(len(_config(config).areas)):
+        if number in quiet:
+            outcomes.append(quiet[number])
+            continue
         outcome, spent = _night_of((config, number, day, start, has_pictures, spent_pu))
         outcomes.append(outcome)
         spent_pu += spent
@@ -156,7 +207,7 @@ def _night_of(job: AreaJob) -> tuple[AreaOutcome, float]:
 
 def _outcome_of(job: AreaJob) -> AreaOutcome:
     """What one area's night gives."""
-    name = load_config(Path(job[0])).areas[job[1]].aoi
+    name = _config(job[0]).areas[job[1]].aoi
     try:
         request = _request(job)
         with exclusive(request.out / ".lock", f"area of {request.section.aoi}"):
@@ -185,11 +236,13 @@ def _copy_windows(job: AreaJob, scene_ids: list[str]) -> None:
 
 
 def _show(outcomes: list[AreaOutcome], as_of: str) -> None:
-    """The night's artifacts: a table of alerts and the reports."""
+    """The night's artifacts: the reports, and a table of alerts unless nothing is new anywhere."""
     rows = [{"area": o.aoi, **row} for o in outcomes for row in o.rows]
-    create_table_artifact(table=rows, key="alerts-of-the-night", description=f"New or changed alerts as of {as_of}")
+    if any(o.report or o.is_failed for o in outcomes):
+        create_table_artifact(table=rows, key="alerts-of-the-night", description=f"New or changed alerts as of {as_of}")
     reports = [Path(o.report).read_text(encoding="utf-8") for o in outcomes if o.report]
     failed = [f"**{o.aoi} failed**: {'; '.join(o.findings)}" for o in outcomes if o.is_failed]
+    failed += [o.line for o in outcomes if not o.report and not o.is_failed]
     create_markdown_artifact(markdown="\n\n---\n\n".join([*failed, *reports]) or "No area.", key="night-report")
 
 
@@ -198,7 +251,7 @@ def nightly(config: str, as_of: str | None = None, *, has_pictures: bool = True)
     """Every area of a configuration, for one date; without one, for the date on which the run was scheduled."""
     day = as_of or _scheduled_on().isoformat()
     outcomes = _nights(config, day, None, has_pictures=has_pictures)
-    if load_config(Path(config)).subscriptions is not None:
+    if _config(config).subscriptions is not None:
         outcomes.append(_delivery(config))
     return outcomes
 
@@ -206,7 +259,7 @@ def nightly(config: str, as_of: str | None = None, *, has_pictures: bool = True)
 @task(timeout_seconds=HOURS_S)
 def deliver_due(config: str) -> list[Sent]:
     """Send to subscribers what is due. It is not tried again here: the outbox knows when to."""
-    return deliver(delivery_of(load_config(Path(config)), os.environ), datetime.now(UTC))
+    return deliver(delivery_of(_config(config), os.environ), datetime.now(UTC))
 
 
 def _delivery(config: str) -> AreaOutcome:

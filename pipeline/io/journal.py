@@ -121,19 +121,29 @@ def note(connection: sa.Connection, aoi_id: str, kind: EntryKind, payload: Mappi
     The number and hash before it come from the fact, not from the last row: where somebody removed rows at the end, the gap
     stays to be seen.
     """
+    return note_all(connection, kind, [(aoi_id, payload)])
+
+
+def note_all(connection: sa.Connection, kind: EntryKind, said: Sequence[tuple[str, Mapping[str, object]]]) -> Head:
+    """Append entries of one kind, each an area and what is said of it, as `note` does; returns the new end."""
     before = noted_head(connection) or EMPTY
     highest = connection.execute(sa.select(sa.func.max(t.journal.c.seq))).scalar() or 0
-    row: dict[str, object] = {
-        "seq": max(before.seq, highest) + 1,
-        "aoi_id": aoi_id,
-        "kind": str(kind),
-        "noted_at": now().isoformat(timespec="seconds"),
-        "payload": canonical_json(payload),
-        "previous_hash": before.hash,
-    }
-    head = Head(int(str(row["seq"])), hash_of(row, HASHED))
-    connection.execute(t.journal.insert().values(**row, hash=head.hash))
-    connection.execute(t.facts.update().where(t.facts.c.key == HEAD_FACT).values(value=fact_of(head)))
+    head, at = Head(max(before.seq, highest), before.hash), now().isoformat(timespec="seconds")
+    rows = []
+    for aoi_id, payload in said:
+        row: dict[str, object] = {
+            "seq": head.seq + 1,
+            "aoi_id": aoi_id,
+            "kind": str(kind),
+            "noted_at": at,
+            "payload": canonical_json(payload),
+            "previous_hash": head.hash,
+        }
+        head = Head(head.seq + 1, hash_of(row, HASHED))
+        rows.append({**row, "hash": head.hash})
+    if rows:
+        connection.execute(t.journal.insert(), rows)
+        connection.execute(t.facts.update().where(t.facts.c.key == HEAD_FACT).values(value=fact_of(head)))
     return head
 
 

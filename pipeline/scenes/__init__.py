@@ -2,7 +2,7 @@
 
 from pipeline.scenes.choice import COVERED_SHARE, choose_scenes
 from pipeline.scenes.dark_check import check_dark, looked_at_step
-from pipeline.scenes.gaps import revisit_gaps
+from pipeline.scenes.gaps import Gap, revisit_gaps
 from pipeline.scenes.radiometry import (
     LARGEST_OFFSET,
     OFFSET_SINCE,
@@ -33,6 +33,7 @@ __all__ = [
     "SCL",
     "Acquisition",
     "Asset",
+    "Gap",
     "Radiometry",
     "Scene",
     "Superseded",

@@ -37,6 +37,7 @@ from pipeline.provenance import digest
 from pipeline.scenes import Acquisition, Scene, Superseded, choose_scenes
 from pipeline.sites import SiteRules
 from pipeline.stages.chunks import ChunkWork, update_chunk
+from pipeline.stages.last_night import Basis, Inputs, remember
 from pipeline.stages.law import read_law, tenure_rules
 from pipeline.stages.publish import Publication, manifest_of, publish
 from pipeline.stages.scenes import Search, fetch, item_rows, localised, search
@@ -106,6 +107,8 @@ class Walk:
     subscriptions: tuple[Subscription, ...] = field(default=())
     panes: Panes = field(default_factory=Panes)
     """Decoded blocks that neighbouring chunks share."""
+    basis: Basis | None = None
+    """What the walk was opened with, for the night after."""
 
 
 def run_aoi(request: AoiRequest) -> AoiResult:
@@ -161,11 +164,14 @@ def open_walk(request: AoiRequest, found: Search | None = None) -> Walk:
         The provider of scenes fails; nothing is lost, the next run goes on from here.
     """
     section = request.section
+    inputs = Inputs().of(request)  # before any of them is read
     model, store = _model(request.config), open_store(request.store)
     subscriptions = load_subscriptions(request.config.subscriptions)
     found = found or search_scenes(request)
+    basis = Basis(inputs, found)
     if found.is_kept:
-        found = localised(found, fetch(found, at_once=request.config.fetch.at_once).failed)
+        failed = fetch(found, at_once=request.config.fetch.at_once).failed
+        basis, found = replace(basis, is_settled=not failed), localised(found, failed)
     area, grid, scenes, unusable = found.area, found.grid, found.scenes, found.unusable
     rules = tenure_rules(request.config.tenure, area.minerals)
     book, law_findings = read_law(section, request.config.registry or request.store, area.geometry.bounds, rules)
@@ -181,7 +187,7 @@ def open_walk(request: AoiRequest, found: Search | None = None) -> Walk:
     walk = Walk(
         request, area, grid, found.source, as_of, tuple(acquisitions), tuple(superseded), unusable, book,
         model, store, state, StateFolder(request.out / "state"),
-        (*_findings(area, scenes, unusable, model), *law_findings), subscriptions,
+        (*_findings(area, scenes, unusable, model), *law_findings), subscriptions, basis,
     )  # fmt: skip
     store.put_ledger(item_rows(found, superseded, as_of), state)
     LOG.info("%s: %d acquisitions until %s, %d chunks", area.id, len(acquisitions), as_of, len(grid.chunks))
@@ -213,6 +219,7 @@ def finish(walk: Walk) -> AoiResult:
                            for f in (c.state_file, c.reference_file) if f})  # fmt: skip
     previous = walk.store.note_night(walk.area.id, walk.as_of)
     LOG.info("%s: %d site days; writing", walk.area.id, days)
+    seen_to = walk.store.heads().journal.seq
     work = publication(walk, ledger, previous)
     published = publish(work)
     facts: dict[str, object] = {
@@ -221,12 +228,15 @@ def finish(walk: Walk) -> AoiResult:
     }  # text keeps its order
     if walk.request.config.review.second_for_confirmed:
         facts[SECOND_FACT] = True
-    anchor(walk.request.out, walk.area.id, walk.as_of, walk.store.note_published(walk.state, walk.as_of, facts))
-    failed = tuple(r.reason for r in tried if r.outcome is Outcome.FAILED)
-    return AoiResult(
+    heads = walk.store.note_published(walk.state, walk.as_of, facts)
+    anchor(walk.request.out, walk.area.id, walk.as_of, heads)
+    failed = [r for r in tried if r.outcome is Outcome.FAILED]
+    result = AoiResult(
         walk.area.id, walk.as_of, walk.request.out, published.alerts, published.disturbances, published.changed,
-        (*walk.findings, *dict.fromkeys(failed)), any(s.refused for s in walk.book.on(walk.as_of).snapshots),
+        (*walk.findings, *dict.fromkeys(r.reason for r in failed)), any(s.refused for s in walk.book.on(walk.as_of).snapshots),
     )  # fmt: skip
+    remember(walk, result, {r.scene_id for r in failed}, facts=facts, seen_to=seen_to, heads=heads)
+    return result
 
 
 def site_work(walk: Walk) -> SiteWork:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from pathlib import Path
 
 from pipeline.aoi import Area, Grid, working_grid
@@ -13,10 +14,13 @@ from pipeline.errors import SceneError
 from pipeline.io.areas import read_area
 from pipeline.io.catalogs import find_scenes
 from pipeline.io.fetching import fetch_scene, is_fetched, log_fetched, remove_unfinished, sole_use, write_catalog
+from pipeline.io.file_marks import Mark, mark_of
 from pipeline.io.providers import Cost, Source, SourceSettings, Unusable, open_source
+from pipeline.io.providers.local_catalog import LocalCatalog
 from pipeline.io.web import Patience, shown
 from pipeline.ledger import LedgerRow, Outcome
-from pipeline.scenes import Scene, Superseded, choose_scenes, revisit_gaps
+from pipeline.provenance import canonical_json, digest
+from pipeline.scenes import Gap, Scene, Superseded, choose_scenes, revisit_gaps
 
 LOG = logging.getLogger(__name__)
 Tell = Callable[[int, int, str], None]
@@ -38,6 +42,10 @@ class Search:
     unusable: tuple[Unusable, ...]
     is_kept: bool
     """Windows are copied before anything is read."""
+    listing: str = ""
+    """Digest of what the catalogue lists: two searches with the same one find the same."""
+    later: date | None = None
+    """First solar day after the period of which the catalogue lists something already; None where that is not known of."""
 
     @property
     def chosen(self) -> tuple[Scene, ...]:
@@ -94,7 +102,24 @@ def source_settings(section: AreaSection, fetch: FetchSection) -> SourceSettings
 
 def area_out(config: RunConfig, section: AreaSection) -> Path:
     """Return the folder of an area's results: a folder of its own where a run has several areas."""
-    return Path(config.out) / read_area(Path(section.aoi)).id if len(config.areas) > 1 else Path(config.out)
+    return Path(config.out) / area_id(section.aoi) if len(config.areas) > 1 else Path(config.out)
+
+
+def area_id(aoi: str) -> str:
+    """Return the id of the area in a file, which is read once as long as it stays as it is.
+
+    Raises
+    ------
+    AoiInvalidError
+        See `read_area`.
+    """
+    return _area_id(aoi, mark_of(aoi))
+
+
+@lru_cache(maxsize=4096)
+def _area_id(aoi: str, _mark: Mark) -> str:
+    """The id of the area in a file with a mark."""
+    return read_area(Path(aoi)).id
 
 
 def search(
@@ -115,11 +140,73 @@ def search(
     if hasattr(source, "budget_pu"):
         budget = config.fetch.budget_pu
         source.budget_pu = None if budget is None else max(budget - spent_pu, 0.0)
-    scenes, unusable = find_scenes(source, area, until=until, start=start)
+    listing = marked_listing(source)
+    found = find_scenes(source, area, until=date.max if listing else until, start=start)
+    scenes, unusable, later = _until(*found, until)
     _, superseded = choose_scenes(scenes)
     base = Path(config.fetch.folder) / area.id if config.fetch.folder else out / "scenes"
     return Search(
-        area, grid, source, base, tuple(scenes), tuple(superseded), tuple(unusable), source.must_fetch or config.fetch.keep
+        area, grid, source, base, tuple(scenes), tuple(superseded), tuple(unusable), source.must_fetch or config.fetch.keep,
+        listing or listing_digest(scenes, unusable), later,
+    )  # fmt: skip
+
+
+def marked_listing(source: Source) -> str:
+    """Return the digest of what a catalogue lists where that is known without a search; empty where it is not."""
+    return source.listing() if isinstance(source, LocalCatalog) else ""
+
+
+def kept_listing(folder: Path) -> str:
+    """Return the digest of what the local catalogue of copied windows in a folder lists.
+
+    Raises
+    ------
+    CatalogUnreadableError
+        It is not there, or no catalogue.
+    """
+    return LocalCatalog(SourceSettings(str(folder / "catalog.json"))).listing()
+
+
+def present_listing(
+    section: AreaSection, config: RunConfig, out: Path, *, start: date | None, until: date
+) -> tuple[str, str]:  # fmt: skip
+    """Return the digests of what the area's catalogue lists now, and its local copy, empty where it has none.
+
+    A static catalogue is not read for it, only its links and the marks of its files; any other one is searched.
+
+    Raises
+    ------
+    InputError, ProviderError
+        See `search`.
+    """
+    source = open_source(source_settings(section, config.fetch))
+    listing = marked_listing(source)
+    if listing and not config.fetch.keep:
+        return listing, ""
+    found = search(section, config, out, start=start, until=until)
+    return found.listing, kept_listing(found.folder) if found.is_kept else ""
+
+
+def listing_digest(scenes: Sequence[Scene], unusable: Sequence[Unusable]) -> str:
+    """Return the digest of what a search found, whatever its order: everything that is known of each item."""
+    said = [
+        [s.id, s.sensed_at, s.processing_baseline, s.created, s.platform, s.tile, s.datatake_id, s.footprint.wkb_hex,
+         sorted(f"{band} {asset!r}" for band, asset in s.assets.items())]
+        for s in scenes
+    ]  # fmt: skip
+    said += [[u.scene_id, u.sensed_at, u.solar_day, u.tile, f"{type(u.error).__name__}: {u.error}"] for u in unusable]
+    return digest(sorted(map(canonical_json, said)))
+
+
+def _until(
+    scenes: Sequence[Scene], unusable: Sequence[Unusable], until: date
+) -> tuple[list[Scene], list[Unusable], date | None]:
+    """What was found up to a day, and the first day after it of which there is more."""
+    days = [s.solar_day for s in scenes] + [u.solar_day for u in unusable if u.solar_day is not None]
+    return (
+        [s for s in scenes if s.solar_day <= until],
+        [u for u in unusable if u.solar_day is None or u.solar_day <= until],
+        min((day for day in days if day > until), default=None),
     )
 
 
@@ -229,13 +316,17 @@ def item_rows(found: Search, superseded: Sequence[Superseded], until: date) -> l
         sensed, baseline = old.scene.sensed_at.isoformat().replace("+00:00", "Z"), old.scene.processing_baseline
         item = (old.scene.id, sensed, baseline)
         rows.append(_row(found, item, old.scene.solar_day, Outcome.SUPERSEDED, old.reason))
-    listed = [(s.tile, s.solar_day) for s in (*found.scenes, *(d.scene for d in found.superseded))]
-    listed += [(u.tile, u.solar_day) for u in found.unusable if u.tile and u.solar_day is not None]
-    passes = [(tile, day) for tiles, day in listed for tile in tiles.split("+") if day <= until]
-    for gap in revisit_gaps(passes, until):
+    for gap in gaps_of(found, until):
         reason = f"no item of this pass of the satellite: {gap.reason}; it was not recorded, or the catalogue lacks it"
         rows.append(_row(found, (f"{gap.tile} {gap.solar_day}", "", ""), gap.solar_day, Outcome.NOT_LISTED, reason))
     return rows
+
+
+def gaps_of(found: Search, until: date) -> list[Gap]:
+    """Return the passes up to a day that the catalogue should list and does not."""
+    listed = [(s.tile, s.solar_day) for s in (*found.scenes, *(d.scene for d in found.superseded))]
+    listed += [(u.tile, u.solar_day) for u in found.unusable if u.tile and u.solar_day is not None]
+    return revisit_gaps([(tile, day) for tiles, day in listed for tile in tiles.split("+") if day <= until], until)
 
 
 def _row(

@@ -1,6 +1,7 @@
 """A static STAC catalogue on disk, as `overburden scenes fetch` writes it, or anybody else's of that form."""
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -11,9 +12,11 @@ import rasterio
 
 from pipeline.aoi import Area, Grid
 from pipeline.errors import CatalogUnreadableError, PipelineError
+from pipeline.io.file_marks import mark_of
 from pipeline.io.items import Json, is_remote, scene_or_reason
 from pipeline.io.providers import Cost, Piece, Provider, SourceSettings, Unusable
 from pipeline.io.windows import cost_of, native_pieces
+from pipeline.provenance import digest
 from pipeline.scenes import Scene
 
 
@@ -35,6 +38,16 @@ class LocalCatalog:
         """
         for path, item in _static_items(Path(self.settings.catalog)):
             yield scene_or_reason(item, path, self.settings)
+
+    def listing(self) -> str:
+        """Return a digest of what the catalogue lists: which files, and their marks. No item is read.
+
+        Raises
+        ------
+        CatalogUnreadableError
+            The catalogue or a child of it is no STAC document.
+        """
+        return digest([[path, mark_of(path)] for path in _listed(self.settings.catalog)])
 
     def open(self, href: str) -> AbstractContextManager[rasterio.DatasetReader]:
         """Return the opened raster of a path."""
@@ -90,6 +103,27 @@ def _static_items(catalog: Path) -> Iterator[tuple[Path, Json | PipelineError]]:
                 yield item, _read_json(item)
             except CatalogUnreadableError as error:
                 yield item, error
+
+
+def _listed(catalog: str) -> list[str]:
+    """Paths of a static catalogue, its children and its items, as the documents write them."""
+    pending, listed = [catalog], dict[str, None]()
+    while pending:
+        path = pending.pop()
+        if path in listed:
+            continue
+        listed[path] = None
+        document = _read_json(Path(path))
+        links = document.get("links")
+        for link in links if isinstance(links, list) else []:
+            if isinstance(link, dict) and isinstance(link.get("href"), str) and link.get("rel") in {"child", "item"}:
+                # the same file under two spellings is marked twice: no harm, and no path is resolved
+                place = os.path.join(os.path.dirname(path), link["href"])  # noqa: PTH118, PTH120
+                if link["rel"] == "child":
+                    pending.append(os.path.normpath(place))
+                else:
+                    listed[place] = None
+    return sorted(listed)
 
 
 def _takes(catalog: str) -> bool:
