@@ -105,10 +105,10 @@ class Walk:
     states: StateFolder
     findings: tuple[str, ...] = field(default=())
     subscriptions: tuple[Subscription, ...] = field(default=())
-    panes: Panes = field(default_factory=Panes)
-    """Decoded blocks that neighbouring chunks share."""
     basis: Basis | None = None
     """What the walk was opened with, for the night after."""
+    panes: Panes = field(default_factory=Panes)
+    """Decoded blocks that neighbouring chunks share."""
 
 
 def run_aoi(request: AoiRequest) -> AoiResult:
