@@ -28,14 +28,14 @@ class BitTrees:
 
     classes_: np.ndarray
     thresholds: np.ndarray
-    """float32 (feature, 2^k - 1): ascending, infinite beyond those of the feature."""
+    """float32 (feature, a multiple of 16): ascending, infinite beyond those of the feature."""
     rows: np.ndarray
     """uint16 (feature, most + 2, tree): leaves left by the number of thresholds below a value; the last is of a missing one.
     Features are made up to a multiple of four by such that leave all."""
     values: np.ndarray
     """float64 (tree, 16): what a leaf adds to the score of its class, in the order of its de Bruijn number."""
     start: np.ndarray
-    """float64 (class): score before the first tree. Tree i speaks for class i modulo the number of classes."""
+    """float64 (class): score before the first tree. The trees of a class follow each other, made up to a multiple of four."""
 
     def predict_proba(self, features: np.ndarray) -> np.ndarray:
         """Return probabilities (n, class) in the order of `classes_`, float64; NaN in `features` (n, feature) is missing."""
@@ -66,17 +66,19 @@ def bit_trees(model: "HistGradientBoostingClassifier") -> BitTrees:
     model : HistGradientBoostingClassifier
         One that `is_supported`. Features are float32: a threshold is rounded down to one, which splits the same numbers.
     """
-    trees = [tree.nodes for group in model._predictors for tree in group]
-    inner = np.concatenate([nodes[nodes["is_leaf"] == 0] for nodes in trees])
+    groups = [[tree.nodes for tree in of_class] for of_class in zip(*model._predictors, strict=True)]
+    every = np.concatenate([nodes for trees in groups for nodes in trees])
+    inner = every[every["is_leaf"] == 0]
     by_feature = [np.unique(_down(inner["num_threshold"][inner["feature_idx"] == f])) for f in range(model.n_features_in_)]
-    most = max(len(t) for t in by_feature)
-    thresholds = np.full((len(by_feature), 2 ** most.bit_length() - 1), np.inf, np.float32)
+    most, each = max(len(t) for t in by_feature), -(-len(groups[0]) // 4) * 4  # four trees of a class at a time
+    thresholds = np.full((len(by_feature), -(-most // 16) * 16), np.inf, np.float32)
     for f, t in enumerate(by_feature):
         thresholds[f, : len(t)] = t
-    rows = np.full((-(-len(by_feature) // 4) * 4, most + 2, len(trees)), ALL)  # four at a time
-    values = np.zeros((len(trees), LEAVES))
-    for number, nodes in enumerate(trees):
-        _lay_out(nodes, by_feature, rows[:, :, number], values[number])
+    rows = np.full((-(-len(by_feature) // 4) * 4, most + 2, each * len(groups)), ALL)  # and four features
+    values = np.zeros((each * len(groups), LEAVES))
+    for k, trees in enumerate(groups):
+        for number, nodes in enumerate(trees, k * each):
+            _lay_out(nodes, by_feature, rows[:, :, number], values[number])
     start = np.asarray(model._baseline_prediction, float).ravel()
     return BitTrees(np.asarray(model.classes_), thresholds, rows, values, start)
 
@@ -111,38 +113,50 @@ def _lay_out(nodes: np.ndarray, by_feature: list[np.ndarray], rows: np.ndarray, 
         values[((_DE_BRUIJN << number) & 0xFFFF) >> 12] = nodes[index]["value"]
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _below(thresholds: np.ndarray, x: np.float32) -> int:
-    """How many thresholds lie below a number: by halves, without a branch that a processor must guess."""
-    below, half = 0, (len(thresholds) + 1) >> 1
-    while half:
-        below += half * (thresholds[below + half - 1] < x)
-        half >>= 1
-    return below
-
-
 @njit(cache=True, nogil=True)
 def _scores(table: np.ndarray, thresholds: np.ndarray, rows: np.ndarray, values: np.ndarray, start: np.ndarray) -> np.ndarray:
     """Scores (n, class) of the rows of a table (n, feature)."""
-    n, classes, trees, missing = table.shape[0], start.shape[0], values.shape[0], rows.shape[1] - 1
-    scores = np.empty((n, classes), np.float64)
-    words = np.empty(trees, np.uint16)
-    at = np.zeros(rows.shape[0], np.int64)
-    for i in range(n):
-        for f in range(table.shape[1]):
-            x = table[i, f]
-            at[f] = missing if np.isnan(x) else _below(thresholds[f], x)
-        words[:] = 0xFFFF
-        for f in range(0, rows.shape[0], 4):
-            a, b, c, d = rows[f, at[f]], rows[f + 1, at[f + 1]], rows[f + 2, at[f + 2]], rows[f + 3, at[f + 3]]
-            for t in range(trees):
-                words[t] &= a[t] & b[t] & c[t] & d[t]
-        for t in range(trees):
-            word = words[t]
-            words[t] = np.uint16(np.uint16(word & (~word + 1)) * np.uint16(_DE_BRUIJN)) >> 12
-        for k in range(classes):
-            scores[i, k] = start[k]
-        for first in range(0, trees, classes):
-            for k in range(classes):
-                scores[i, k] += values[first + k, words[first + k]]
+    trees, missing = values.shape[0], rows.shape[1] - 1
+    scores = np.empty((table.shape[0], len(start)), np.float64)
+    words, at = np.empty(trees, np.uint16), np.zeros(rows.shape[0], np.int64)
+    for i in range(len(table)):
+        _find(at, table[i], thresholds, missing)
+        _keep(words, rows, at)
+        for k in range(len(start)):
+            scores[i, k] = start[k] + _sum(words, values, k * (trees // len(start)), trees // len(start))
     return scores
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _find(at: np.ndarray, row: np.ndarray, thresholds: np.ndarray, missing: int) -> None:
+    """Write how many thresholds of each feature lie below its value: to count them all takes less time than to search."""
+    for f in range(len(row)):
+        below, x = np.int32(0), row[f]
+        for j in range(thresholds.shape[1]):
+            below += np.int32(thresholds[f, j] < x)
+        at[f] = missing if np.isnan(x) else below
+
+
+@njit(cache=True, nogil=True)
+def _keep(words: np.ndarray, rows: np.ndarray, at: np.ndarray) -> None:
+    """Write the leaf of each tree, by its de Bruijn number, where `at` names the row of each feature."""
+    words[:] = 0xFFFF
+    for f in range(0, len(at), 4):
+        a, b, c, d = rows[f, at[f]], rows[f + 1, at[f + 1]], rows[f + 2, at[f + 2]], rows[f + 3, at[f + 3]]
+        for t in range(len(words)):
+            words[t] &= a[t] & b[t] & c[t] & d[t]
+    for t in range(len(words)):
+        word = words[t]
+        words[t] = np.uint16(np.uint16(word & (~word + 1)) * np.uint16(_DE_BRUIJN)) >> 12
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _sum(leaves: np.ndarray, values: np.ndarray, first: int, count: int) -> float:
+    """What the trees of one class add, in four sums that do not wait for each other."""
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    for t in range(first, first + count, 4):
+        a += values[t, leaves[t]]
+        b += values[t + 1, leaves[t + 1]]
+        c += values[t + 2, leaves[t + 2]]
+        d += values[t + 3, leaves[t + 3]]
+    return (a + b) + (c + d)
