@@ -138,7 +138,9 @@ def clear_mask(scl: np.ndarray, has_data: np.ndarray | np.bool, dilation_px: int
     >>> clear_mask(np.array([[4, 5, 9]], "u1"), np.ones((1, 3), bool), 0).tolist()
     [[True, True, False]]
     """
-    clear: np.ndarray = has_data & ~_is_one_of(scl, NEVER_CLEAR)
+    clear = _is_one_of(scl, [k for k in range(256) if k not in NEVER_CLEAR])
+    if has_data is not np.True_:
+        clear &= has_data
     cloudy = _is_one_of(scl, CLOUDY) if dilation_px > 0 else None
     if cloudy is not None and cloudy.any():
         clear &= ~_grown(_bodies(cloudy), dilation_px + 0.5)

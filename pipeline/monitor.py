@@ -210,19 +210,23 @@ def take_look(state: PixelState, clear: np.ndarray, doubtful: np.ndarray, eviden
     rules, number = MonitorRules(), np.uint16(day_number(day))
     seen, flagged = clear.ravel(), doubtful.ravel()
     held = _entries(state.followed, merged(evidence.where, np.flatnonzero(flagged)))
-    looks, last_unchanged = state.clear_looks.copy(), state.last_unchanged_on.copy()
-    _count(looks.reshape(-1), last_unchanged.reshape(-1), seen, number)
+    looks, last_unchanged = _counted(state.clear_looks, state.last_unchanged_on, clear, number)
     moved, cleared = _taken(held, seen[held.at], flagged[held.at], evidence, number, rules)
     last_unchanged.reshape(-1)[held.at] = np.where(cleared, number, state.last_unchanged_on.reshape(-1)[held.at])
     return PixelState(looks, last_unchanged, _not_as_at_first(moved, rules))
 
 
 @njit(cache=True, nogil=True)
-def _count(looks: np.ndarray, last_unchanged: np.ndarray, seen: np.ndarray, number: np.uint16) -> None:
-    """Count a look and note its day where the ground is seen."""
-    for i in range(len(seen)):
-        looks[i] += seen[i]
-        last_unchanged[i] = number if seen[i] else last_unchanged[i]
+def _counted(
+    looks: np.ndarray, last_unchanged: np.ndarray, clear: np.ndarray, number: np.uint16
+) -> tuple[np.ndarray, np.ndarray]:
+    """The planes of a state after a look: one more where the ground is seen, and its day."""
+    more, day = np.empty_like(looks), np.empty_like(last_unchanged)
+    for y in range(clear.shape[0]):
+        for x in range(clear.shape[1]):
+            more[y, x] = looks[y, x] + clear[y, x]
+            day[y, x] = number if clear[y, x] else last_unchanged[y, x]
+    return more, day
 
 
 def merged(one: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -4,13 +4,13 @@ A chunk and its margin seldom end where the blocks of a file do: read by itself,
 again, about twice the work at chunks of one block. `Panes` keeps decoded blocks until their neighbours have used them too.
 """
 
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from functools import partial
 from math import ceil, floor
-from pathlib import Path
 from threading import Lock
 
 import numpy as np
@@ -172,9 +172,9 @@ def _window(source: rasterio.DatasetReader, window: Window, nodata: int, panes: 
     if panes is None:
         target[:] = source.read(1, window=inner)
         return out
+    name = _identity(source.name)
     for pane in _panes_under(source, inner):
-        key = (*_identity(source.name), pane.row_off, pane.col_off)
-        block = panes.get(key, partial(source.read, 1, window=pane))
+        block = panes.get((name, pane.row_off, pane.col_off), partial(source.read, 1, window=pane))
         y0, y1 = max(top, pane.row_off), min(bottom, pane.row_off + pane.height)
         x0, x1 = max(left, pane.col_off), min(right, pane.col_off + pane.width)
         part = block[y0 - pane.row_off : y1 - pane.row_off, x0 - pane.col_off : x1 - pane.col_off]
@@ -194,7 +194,7 @@ def _panes_under(source: rasterio.DatasetReader, window: Window) -> Iterator[Win
 def _identity(name: str) -> Key:
     """What tells a file from an earlier one under the same name, where it lies on this machine."""
     with suppress(OSError):
-        found = Path(name).stat()
+        found = os.stat(name)  # noqa: PTH116 - asked for every window; a path object costs more than the question
         return name, found.st_mtime_ns, found.st_size, found.st_ino
     return (name,)
 
