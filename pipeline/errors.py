@@ -182,6 +182,18 @@ class StoreUnreachableError(ProviderError):
     """The server of a store does not answer, lets nobody in, or its driver is not installed."""
 
 
+class StorageUnreachableError(ProviderError):
+    """The storage of state files does not answer, or refuses."""
+
+
+class ClusterUnreachableError(ProviderError):
+    """The Dask cluster of a configuration does not answer, or is not there any more."""
+
+
+class StoreMovedError(ProviderError):
+    """Another run has taken an area further than this one knows; what this one has is dropped."""
+
+
 class ReviewRefusedError(InputError):
     """A verdict cannot be taken: its reason, reviewer, note or revision is not what one may be."""
 
