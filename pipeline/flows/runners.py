@@ -47,7 +47,7 @@ def task_runner(workers: int | str) -> Any:  # noqa: ANN401 - Prefect's runners 
         return DaskTaskRunner(address=workers, client_kwargs={"timeout": ANSWER_S})
     count = int(workers.partition(":")[2] or os.cpu_count() or 1)
     options = {
-        "n_workers": count, "threads_per_worker": 1, "processes": True, "host": "127.0.0.1", "dashboard_address": None,
+        "n_workers": count, "threads_per_worker": 1, "processes": True, "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0",
         "env": ONE_CORE,
     }  # fmt: skip
     return DaskTaskRunner(cluster_kwargs=options)
