@@ -73,20 +73,20 @@ def test_a_run_that_another_one_overtakes_says_the_same(
     pit_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: str
 ) -> None:
     run_aoi(request(pit_world, tmp_path / "quiet", tmp_path / "quiet"))
-    real = getattr(Store, cut)
+    real, shared = getattr(Store, cut), tmp_path / "shared"
 
     def overtaken(self: Store, *arguments: object, **options: object) -> object:
         monkeypatch.setattr(Store, cut, real)
-        run_aoi(request(pit_world, tmp_path / "there", tmp_path))  # another machine with the same store and states
+        run_aoi(request(pit_world, tmp_path / "there", shared))  # another machine with the same store and states
         return real(self, *arguments, **options)
 
     monkeypatch.setattr(Store, cut, overtaken)
-    run_aoi(request(pit_world, tmp_path / "here", tmp_path))
+    run_aoi(request(pit_world, tmp_path / "here", shared))
     quiet = (tmp_path / "quiet" / "alerts.geojson").read_bytes()
     assert (tmp_path / "here" / "alerts.geojson").read_bytes() == (tmp_path / "there" / "alerts.geojson").read_bytes() == quiet
-    found = verify_store(str(tmp_path / "store.sqlite"), [tmp_path / "here", tmp_path / "there"])
+    found = verify_store(str(shared / "store.sqlite"), [tmp_path / "here", tmp_path / "there"])
     assert (found.findings, found.notes) == ((), ())
-    run_aoi(request(pit_world, tmp_path / "here", tmp_path))  # every file that the store names is there
+    run_aoi(request(pit_world, tmp_path / "here", shared))  # every file that the store names is there
 
 
 def test_a_worker_uses_what_the_plan_names_and_not_what_is_listed_since(pit_world: Path, tmp_path: Path) -> None:
