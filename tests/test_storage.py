@@ -80,9 +80,12 @@ def test_storage_that_is_not_there_is_named(bucket: str, monkeypatch: pytest.Mon
     get_filesystem_class("s3").clear_instance_cache()
 
 
-def test_a_protocol_without_its_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigInvalidError, match="protocol that fsspec does not know"):
         storage_at("lake://here")
+    with pytest.raises(ConfigInvalidError, match="found a password") as found:
+        storage_at("sftp://user:secret-word@host/states")
+    assert "secret-word" not in str(found.value)
     monkeypatch.setitem(sys.modules, "adlfs", None)
     with pytest.raises(ConfigInvalidError, match="pip install adlfs"):
         storage_at("abfs://container/states")

@@ -1,5 +1,6 @@
 """Who follows chunks: threads of this process, processes of this machine, or a Dask cluster."""
 
+import logging
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -45,6 +46,7 @@ def task_runner(workers: int | str) -> Any:  # noqa: ANN401 - Prefect's runners 
         _check_api(workers)
         _check_cluster(workers)
         return DaskTaskRunner(address=workers, client_kwargs={"timeout": ANSWER_S})
+    logging.getLogger("distributed").setLevel(logging.ERROR)  # our own processes come and go without a word
     count = int(workers.partition(":")[2] or os.cpu_count() or 1)
     options = {
         "n_workers": count, "threads_per_worker": 1, "processes": True, "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0",

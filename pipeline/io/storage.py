@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 from pipeline.errors import ConfigInvalidError, StorageUnreachableError
 from pipeline.io.outputs import write_whole
@@ -50,13 +51,18 @@ def storage_at(address: str | Path) -> Storage:
     Raises
     ------
     ConfigInvalidError
-        fsspec knows no such protocol, or its library is not installed.
+        fsspec knows no such protocol, its library is not installed, or the address holds a password.
     """
     text = str(address)
     if "://" not in text:
         return FolderStorage(Path(text))
     if text.startswith(("file://", "local://")):
         return FolderStorage(Path(text.partition("://")[2]))
+    if ":" in urlsplit(text).netloc.rpartition("@")[0]:
+        raise ConfigInvalidError(
+            f"{text.partition('://')[0]}://...: found a password in the address of storage; expected it in the environment or "
+            "in the files that fsspec reads: take it out of the configuration"
+        )
     remote = RemoteStorage(text.rstrip("/"))
     remote.check_library()
     return remote

@@ -18,6 +18,7 @@ from pipeline.alerts import (
     is_material_ground,
     restate,
 )
+from pipeline.errors import StoreMovedError
 from pipeline.io.events import Event
 from pipeline.io.store import AreaState, Store
 from pipeline.sites import PixelTable, Site, SiteRules, advance, concatenate
@@ -49,8 +50,18 @@ def update_sites(work: SiteWork, until: date) -> int:
     The store is asked how far they are: a run that was cut off goes on from there. Where another run takes a day first, the
     work goes on from what that one left.
     """
+    after = work.store.site_day(work.area.aoi_id)
+    try:
+        return _update_from(work, after, until)
+    except StoreMovedError:
+        if work.store.site_day(work.area.aoi_id) == after:
+            raise
+        return update_sites(work, until)
+
+
+def _update_from(work: SiteWork, after: date | None, until: date) -> int:
+    """Bring the sites from one day to another; the number of days that were taken."""
     aoi_id = work.area.aoi_id
-    after = work.store.site_day(aoi_id)
     held = work.store.pixel_days(aoi_id)
     looked = {d for days in held.values() for d in days if (after is None or d > after) and d <= until}
     told = set(work.book.days(after or work.first_day, until)) if (looked or after) else set()
