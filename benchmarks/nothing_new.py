@@ -107,7 +107,7 @@ def direct(config: Path, day: date) -> int:
 def server() -> Iterator[None]:
     """Prefect, imported and with its server up."""
     settle()
-    from pipeline.flows.local_server import local_server  # noqa: PLC0415 - imports Prefect, after the settings
+    from pipeline.flows.local_server import local_server
 
     with local_server():
         yield
@@ -124,7 +124,7 @@ def main() -> int:
         config = world(Path(place), asked.areas, asked.scenes)
         first = days_of(Path(place) / "first")[-1]
         with server():
-            from pipeline.flows.nights import _read_config, nightly  # noqa: PLC0415
+            from pipeline.flows.nights import _read_config, nightly
 
             def night(n: int) -> list[AreaOutcome]:
                 _read_config.cache_clear()

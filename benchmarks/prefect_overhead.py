@@ -127,7 +127,7 @@ def main() -> int:
     asked = parser.parse_args()
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory() as place, server():
-        from pipeline.flows.nights import nightly  # noqa: PLC0415
+        from pipeline.flows.nights import nightly
 
         folder, last = Path(place), FIRST + timedelta(days=STEP_DAYS * (asked.dates - 1))
         world(folder, asked.dates)

@@ -28,6 +28,7 @@ from pipeline.io.models import default_model, load_model
 from pipeline.io.pixels import Reading
 from pipeline.io.rasters import Panes
 from pipeline.io.states import StateFolder
+from pipeline.io.storage import storage_at
 from pipeline.io.store import ChunkState, Store, open_store
 from pipeline.reference import Reference, fit_reference, side_by_side
 from pipeline.scenes import BANDS, SCL, Acquisition, Asset, Radiometry, Scene
@@ -86,7 +87,7 @@ class Tile:
     def works(self, store: Store, days: tuple[date, ...]) -> list[ChunkWork]:
         """The work on each chunk."""
         area = store.area_state("tile", "digest", "model")
-        model, states = load_model(default_model()), StateFolder(self.folder / "state")
+        model, states = load_model(default_model()), StateFolder(storage_at(self.folder / "state"))
         acquisitions, reading = tuple(self.acquisition(day) for day in days), Reading(panes=Panes())
         return [
             ChunkWork(area, chunk, acquisitions, self.config, None, model.estimator, store, states, reading)
@@ -158,10 +159,10 @@ def make_tile(folder: Path, side: int, share: float, *, chunk_px: int = 1024, na
     before = changed & (np.indices((side, side), np.uint16, sparse=True)[1] < side // 2)
     for day, spoil in ((FIRST, before), (SECOND, changed)):
         _write_scene(tile, day, spoil, clouds(rng, side), rng)
-    store, patch, states = open_store(folder / "first.sqlite"), past_patch(), StateFolder(folder / "state")
+    store, patch, states = open_store(folder / "first.sqlite"), past_patch(), StateFolder(storage_at(folder / "state"))
     area = store.area_state("tile", "digest", "model")
     for chunk in tile.grid.chunks:
-        reference = states.write_reference(f"{chunk.id}-reference", laid_out(patch, chunk.shape))
+        reference = states.write_reference(f"{chunk.id}-reference-{PAST_END:%Y%m%d}-{area.epoch}", laid_out(patch, chunk.shape))
         empty = states.write_state(f"{chunk.id}-before", np.zeros(chunk.shape, np.uint16))
         store.swap_chunk("tile", chunk.id, ChunkState(PAST_END, empty, reference, PAST_END), [], {}, area=area)
     for work in tile.works(store, (FIRST,)):

@@ -13,6 +13,9 @@ from pipeline.provenance import digest
 
 SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """What `yaml.safe_load` uses, or the same in C where it is installed: a hundred areas are a tenth of a second otherwise."""
+WORKERS = r"^(dask(:[1-9]\d{0,2})?|(tcp|tls|ws|wss)://[^/\s]+)$"
+"""Workers other than threads."""
+DEFAULT_WORKERS = 2
 
 
 class _Section(BaseModel):
@@ -175,6 +178,10 @@ class RunConfig(_Section):
     store: Annotated[
         str | None, Field(description="SQLite file or database URL of the store; empty: store.sqlite in `out`.")
     ] = None
+    state: Annotated[
+        str | None,
+        Field(description="Folder or address (s3://bucket/prefix) of the states of chunks; empty: `state` in the results."),
+    ] = None
     registry: Annotated[
         str | None, Field(description="SQLite file or database URL of the cadastre registry; empty: the store.")
     ] = None
@@ -186,6 +193,10 @@ class RunConfig(_Section):
     priority: Annotated[
         str | None, Field(description="File of the weights of the priority; empty: configs/priority.yaml of overburden.")
     ] = None
+    workers: Annotated[
+        Annotated[int, Field(ge=1, le=64)] | Annotated[str, Field(pattern=WORKERS)],
+        Field(description="Who follows chunks: a number of threads, dask or dask:4 (processes), or tcp://scheduler:8786."),
+    ] = DEFAULT_WORKERS
     fetch: FetchSection = FetchSection()
     cube: CubeSection = CubeSection()
     reference: ReferenceSection = ReferenceSection()
@@ -199,6 +210,10 @@ class RunConfig(_Section):
     def store_address(self) -> str:
         """Return the address of the store: the one that is named, or store.sqlite in `out`."""
         return self.store or str(Path(self.out) / "store.sqlite")
+
+    def state_address(self, aoi_id: str, out: Path) -> str:
+        """Return where the states of an area's chunks lie; `out` is the folder of its results."""
+        return f"{self.state.rstrip('/')}/{aoi_id}" if self.state else str(out / "state")
 
     def keys_folder(self, store: str | None = None) -> Path:
         """Return the folder of the signing keys: the one that is named, or `keys` beside the file of the store."""
@@ -256,6 +271,7 @@ def _absolute(config: RunConfig, base: Path) -> RunConfig:
             "out": place(config.out),
             "fetch": config.fetch.model_copy(update={"folder": place(config.fetch.folder) if config.fetch.folder else None}),
             "store": place(config.store) if config.store else None,
+            "state": place(config.state) if config.state else None,
             "registry": place(config.registry) if config.registry else None,
             "subscriptions": place(config.subscriptions) if config.subscriptions else None,
             "model": place(config.model) if config.model else None,

@@ -182,6 +182,14 @@ class StoreUnreachableError(ProviderError):
     """The server of a store does not answer, lets nobody in, or its driver is not installed."""
 
 
+class StorageUnreachableError(ProviderError):
+    """The storage of state files does not answer, or refuses."""
+
+
+class ClusterUnreachableError(ProviderError):
+    """The Dask cluster of a configuration does not answer, or is not there any more."""
+
+
 class ReviewRefusedError(InputError):
     """A verdict cannot be taken: its reason, reviewer, note or revision is not what one may be."""
 
@@ -204,6 +212,10 @@ class ReportUnknownError(InputError):
 
 class StoreBusyError(InputError):
     """Another run holds the store's lock for this area of interest."""
+
+
+class StoreMovedError(StoreBusyError):
+    """Another run has taken an area further than this one knows; what this one has is dropped."""
 
 
 class DemoDataMissingError(InputError):

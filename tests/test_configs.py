@@ -136,3 +136,23 @@ def test_the_detection_digest_changes_with_detection_only():
     other_night = RunConfig.model_validate(yaml.safe_load(SMALLEST + "schedule: {cron: 0 1 * * *}\n"))
     assert plain.detection_digest() == other_night.detection_digest()
     assert plain.detection_digest() != other_sites.detection_digest()
+
+
+@pytest.mark.parametrize("workers", [1, 16, "dask", "dask:4", "tcp://scheduler:8786", "tls://10.0.0.7:8786"])
+def test_one_line_names_the_workers(tmp_path, workers):
+    assert load_config(written(tmp_path, f"{SMALLEST}workers: {workers}\n")).workers == workers
+
+
+@pytest.mark.parametrize("workers", [0, 65, "dask:0", "dusk", "http://scheduler", "tcp://a/b", "''", "null"])
+def test_workers_that_are_none_are_named(tmp_path, workers):
+    with pytest.raises(ConfigInvalidError, match="workers"):
+        load_config(written(tmp_path, f"{SMALLEST}workers: {workers}\n"))
+
+
+def test_states_lie_in_the_results_or_in_a_place_for_all_areas(tmp_path):
+    plain = load_config(written(tmp_path, SMALLEST))
+    assert plain.state_address("tiny", tmp_path / "out") == str(tmp_path / "out" / "state")
+    beside = load_config(written(tmp_path, f"{SMALLEST}state: states\n"))
+    assert beside.state_address("tiny", tmp_path / "out") == str(tmp_path.resolve() / "states" / "tiny")
+    bucket = load_config(written(tmp_path, f"{SMALLEST}state: s3://bucket/prefix/\n"))
+    assert bucket.state_address("tiny", tmp_path / "out") == "s3://bucket/prefix/tiny"

@@ -1,7 +1,6 @@
 """One named pixel for each code, dates that bound the beginning, and days that add up."""
 
 from datetime import date, timedelta
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import dense_monitor
@@ -11,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.io.states import StateFolder
+from pipeline.io.storage import storage_at
 from pipeline.monitor import LookEvidence, PixelCode, PixelState, day_number, day_of, empty_state, state_arrays, take_look
 from pipeline.scenes import BANDS
 
@@ -90,7 +90,7 @@ def test_log_odds_stay_between_floor_and_ceiling_and_codes_need_looks(days: list
 def test_days_taken_night_by_night_from_disk_give_what_one_pass_gives(days: list[list[float | None]]) -> None:
     one = nights = empty_state((1, 3))
     with TemporaryDirectory() as folder:
-        files = StateFolder(Path(folder))
+        files = StateFolder(storage_at(folder))
         for n, chances in enumerate(days):
             one = look(one, chances, n)
             nights = files.read_state(files.write_state(f"c1-{n}", look(nights, chances, n)))

@@ -11,6 +11,7 @@ from worlds import pit_in_forest, write_aoi
 from pipeline.config import RunConfig
 from pipeline.errors import StoreBusyError, StoreMismatchError, StoreUnreachableError
 from pipeline.io.database import open_database
+from pipeline.io.locks import sole_run
 from pipeline.io.outbox import sole_deliverer
 from pipeline.io.registry import open_registry
 from pipeline.io.store import Store, open_store
@@ -84,6 +85,19 @@ def test_a_connection_that_is_lost_costs_a_named_error_and_nothing_else(
             nights(world, tmp_path, store)
     assert same(nights(world, tmp_path, store), tmp_path, plain)
     assert open_store(store).broken_links() == []
+
+
+def test_an_area_is_held_by_one_run_wherever_runs_are(server: Postgis) -> None:
+    store = server.url("held")
+    with sole_run(store, "tiny"):
+        with pytest.raises(StoreBusyError, match="another run holds area tiny"), sole_run(store, "tiny"):
+            pass
+        with sole_run(store, "other"):
+            pass
+    with sole_run(store, "tiny"):
+        server.cut_off()  # the run goes on, and leaves in peace
+    with sole_run(store, "tiny"):
+        pass
 
 
 def test_a_registry_lies_on_a_server_too(server: Postgis) -> None:

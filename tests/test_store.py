@@ -101,7 +101,7 @@ def test_a_chunk_is_swapped_in_with_its_ledger_or_not_at_all(
     old, new = (ChunkState(day, f"{n}.npz", None, None) for n, day in enumerate(DAYS[:2]))
     store.swap_chunk("tiny", "c1", old, [row("s1")], {DAYS[0]: table(square(0, 0, 3))}, area=area)
     with monkeypatch.context() as patch:
-        patch.setattr(module, "_pack_pixels", die)
+        patch.setattr(module, "packed_pixels", die)
         with pytest.raises(Killed):
             store.swap_chunk("tiny", "c1", new, [row("s2")], {DAYS[1]: table(square(0, 0, 4))}, area=area)
     assert store.chunk_states("tiny") == {"c1": old}

@@ -18,32 +18,32 @@ from prefect.artifacts import (
 )
 from prefect.context import get_run_context
 from prefect.exceptions import MissingContextError
-from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
 from tqdm import tqdm
 
 from pipeline.alerts import Alert
-from pipeline.config import RunConfig, load_config
+from pipeline.config import DEFAULT_WORKERS, RunConfig, load_config
 from pipeline.errors import BudgetSpentError, InputError, PipelineError, ProviderRefusedError, SceneError, StoreBusyError
 from pipeline.flows.accounts import provide_account
 from pipeline.flows.entry import AreaOutcome
+from pipeline.flows.runners import is_elsewhere, settled, task_runner
 from pipeline.io.fetching import is_fetched, sole_use
 from pipeline.io.file_marks import Mark, mark_of
-from pipeline.io.outputs import exclusive
 from pipeline.stages.chunks import update_chunk
 from pipeline.stages.deliver import Sent, deliver, delivery_of
+from pipeline.stages.joining import Joined, join, write_plan
 from pipeline.stages.quiet import QuietNight, quiet_nights
-from pipeline.stages.run import AoiRequest, Walk, chunk_work, finish, open_walk, search_scenes
+from pipeline.stages.run import AoiRequest, Walk, chunk_work, finish, open_walk, search_scenes, sole_area
 from pipeline.stages.scenes import Search, area_out, fetch_one
 
 LOG = logging.getLogger(__name__)
-RUNNER: Any = ThreadPoolTaskRunner(max_workers=2)
+RUNNER: Any = task_runner(DEFAULT_WORKERS)
 HOURS_S = 3600
 BACK_OFF = exponential_backoff(backoff_factor=5)
 """Seconds before a task is tried again, doubling: on top of the patience with each request, which obeys Retry-After."""
-AreaJob = tuple[str, int, str, str | None, bool, float]
+AreaJob = tuple[str, int, str, str | None, bool, float, str]
 """Configuration, number of the area in it, as_of, start of a back-fill, has_pictures, processing units that the run has
-spent before: all that a task is given."""
+spent before, id of the run: all that a task is given. A worker that outlives the run keeps nothing for the next one."""
 
 
 def _config(path: str) -> RunConfig:
@@ -59,7 +59,7 @@ def _read_config(path: str, _mark: Mark) -> RunConfig:
 
 def _request(job: AreaJob) -> AoiRequest:
     """The request of a job."""
-    path, number, as_of, start, has_pictures, spent_pu = job
+    path, number, as_of, start, has_pictures, spent_pu, _ = job
     config = _config(path)
     section = config.areas[number]
     if start is not None:
@@ -81,6 +81,12 @@ def _search(job: AreaJob) -> Search:
 def _walk(job: AreaJob) -> Walk:
     """The opened walk of a job, once for each process."""
     return open_walk(_request(job), _search(job))
+
+
+@lru_cache(maxsize=4)
+def _joined(job: AreaJob, plan: str) -> Joined:
+    """What a worker needs of a job that another process has opened, once for each process."""
+    return join(_request(job), _search(job), plan)
 
 
 def _is_worth_another_try(_task: object, _run: object, state: Any) -> bool:  # noqa: ANN401 - Prefect's own state type
@@ -121,9 +127,12 @@ def open_area(job: AreaJob) -> list[str]:
 
 
 @task(retries=2, retry_delay_seconds=[10, 60], retry_condition_fn=_is_worth_another_try, timeout_seconds=6 * HOURS_S)
-def follow_chunk(job: AreaJob, chunk_id: str) -> int:
-    """Bring one chunk up to date; returns the number of days that it took."""
-    walk = _walk(job)
+def follow_chunk(job: AreaJob, chunk_id: str, plan: str = "") -> int:
+    """Bring one chunk up to date; returns the number of days that it took.
+
+    `plan` is what another process wrote when it opened the area; without one, this process did.
+    """
+    walk = _joined(job, plan) if plan else _walk(job)
     return update_chunk(chunk_work(walk, next(c for c in walk.grid.chunks if c.id == chunk_id)))
 
 
@@ -167,7 +176,7 @@ def _usable_requests(config: str, day: str, *, has_pictures: bool) -> Iterator[t
     for number, section in enumerate(_config(config).areas):
         try:
             provide_account(section.account)
-            yield number, _request((config, number, day, None, has_pictures, 0.0))
+            yield number, _request((config, number, day, None, has_pictures, 0.0, ""))
         except PipelineError as error:
             LOG.info("%s: a whole night, since %s: %s", section.aoi, type(error).__name__, error)
 
@@ -182,17 +191,34 @@ def _quiet_outcome(night: QuietNight) -> AreaOutcome:
 
 
 def _nights(config: str, day: str, start: str | None, *, has_pictures: bool) -> list[AreaOutcome]:
-    """Every area's night, one after the other, on one budget; areas with nothing new first, together."""
-    outcomes, spent_pu = [], 0.0
+    """Every area's night by the workers of the configuration; areas with nothing new first, together, and by none."""
     quiet = quiet_areas(config, day, has_pictures=has_pictures) if start is None else {}
-    for number in range(len(_config(config).areas)):
-        if number in quiet:
-            outcomes.append(quiet[number])
-            continue
-        outcome, spent = _night_of((config, number, day, start, has_pictures, spent_pu))
+    workers, number = _config(config).workers, len(_config(config).areas)
+    waiting = [n for n in range(number) if n not in quiet]
+    if not waiting or workers == DEFAULT_WORKERS:
+        loud = _areas(config, day, start, waiting, has_pictures=has_pictures)
+    else:
+        by_workers = areas_by_workers.with_options(task_runner=task_runner(workers))
+        loud = by_workers(config, day, start, waiting, has_pictures=has_pictures)
+    found = quiet | dict(zip(waiting, loud, strict=True))
+    outcomes = [found[n] for n in range(number)]
+    _show(outcomes, day)
+    return outcomes
+
+
+@flow(name="areas", log_prints=False)
+def areas_by_workers(config: str, day: str, start: str | None, numbers: list[int], *, has_pictures: bool) -> list[AreaOutcome]:
+    """The nights of areas by other workers than those of the flow that asks, which served flows bring with them."""
+    return _areas(config, day, start, numbers, has_pictures=has_pictures)
+
+
+def _areas(config: str, day: str, start: str | None, numbers: list[int], *, has_pictures: bool) -> list[AreaOutcome]:
+    """The nights of areas, one after the other, on one budget."""
+    outcomes, spent_pu, run_id = [], 0.0, _run_id()
+    for number in numbers:
+        outcome, spent = _night_of((config, number, day, start, has_pictures, spent_pu, run_id))
         outcomes.append(outcome)
         spent_pu += spent
-    _show(outcomes, day)
     return outcomes
 
 
@@ -210,11 +236,11 @@ def _outcome_of(job: AreaJob) -> AreaOutcome:
     name = _config(job[0]).areas[job[1]].aoi
     try:
         request = _request(job)
-        with exclusive(request.out / ".lock", f"area of {request.section.aoi}"):
+        with sole_area(request):
             _copy_windows(job, search_area(job))
             chunk_ids = open_area(job)
-            for future in [follow_chunk.submit(job, chunk_id) for chunk_id in chunk_ids]:
-                future.result()
+            plan = write_plan(_walk(job)) if is_elsewhere(request.config.workers) else ""
+            settled([follow_chunk.submit(job, chunk_id, plan) for chunk_id in chunk_ids])
             return finish_area(job)
     except Exception as error:
         if not isinstance(error, PipelineError):
@@ -231,7 +257,7 @@ def _copy_windows(job: AreaJob, scene_ids: list[str]) -> None:
     with sole_use(_search(job).folder):
         futures = [fetch_windows.submit(job, scene_id) for scene_id in scene_ids]
         for done, future in enumerate(tqdm(futures, unit="scene", disable=None)):
-            future.result()
+            settled([future])
             update_progress_artifact(artifact_id=shown, progress=100.0 * (done + 1) / len(futures))
 
 
@@ -280,12 +306,21 @@ def _delivery(config: str) -> AreaOutcome:
 
 def _scheduled_on() -> date:
     """Day for which this run was scheduled: a late start, or a retry after midnight, speaks for the same day."""
-    try:
-        run = getattr(get_run_context(), "flow_run", None)
-    except MissingContextError:
-        run = None
-    when = getattr(run, "expected_start_time", None)
+    when = getattr(_flow_run(), "expected_start_time", None)
     return (when or datetime.now(UTC)).date()
+
+
+def _run_id() -> str:
+    """Id of this run; no other run has it."""
+    return str(getattr(_flow_run(), "id", ""))
+
+
+def _flow_run() -> object:
+    """The run of the flow, None outside of one."""
+    try:
+        return getattr(get_run_context(), "flow_run", None)
+    except MissingContextError:
+        return None
 
 
 @flow(name="backfill", task_runner=RUNNER, log_prints=False)

@@ -29,7 +29,7 @@ def open_database(address: str | Path) -> sa.Engine:
     StoreUnreachableError
         The server does not answer, lets nobody in, or its driver is not installed.
     """
-    engine = _engine(str(address))
+    engine = engine_of(str(address))
     shown = engine.url.render_as_string(hide_password=True) if "://" in str(address) else str(address)
     try:
         with engine.begin() as connection:
@@ -79,8 +79,14 @@ def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
         raise
 
 
-def _engine(text: str) -> sa.Engine:
-    """The engine of an address; nothing is asked of it yet."""
+def engine_of(text: str) -> sa.Engine:
+    """Return the engine of a file or database URL; nothing is asked of it yet.
+
+    Raises
+    ------
+    StoreMismatchError, StoreUnreachableError
+        It is no address, or its driver is not installed.
+    """
     if "://" not in text:
         Path(text).parent.mkdir(parents=True, exist_ok=True)
         text = f"sqlite:///{text}"

@@ -4,26 +4,24 @@ Every method that changes something is one transaction. State files are written 
 kill at any instant leaves either the day before or the day after.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
-import numpy as np
 import sqlalchemy as sa
 
-from pipeline.errors import StoreMismatchError
+from pipeline.errors import StoreMismatchError, StoreMovedError
 from pipeline.io import journal
 from pipeline.io import tables as t
-from pipeline.io.arrays import pack_arrays, unpack_arrays
 from pipeline.io.database import open_database, transaction
 from pipeline.io.events import EMPTY, GENESIS, Event, Head, append_events, event_faults, event_head, event_of
 from pipeline.io.observations import put_rows, read_rows
 from pipeline.io.outbox import Notice, enqueue
+from pipeline.io.site_rows import packed_pixels, site_of, site_record, unpacked_pixels
 from pipeline.ledger import LedgerRow
-from pipeline.provenance import canonical_json
 from pipeline.sites import PixelTable, Site
 
 
@@ -106,20 +104,18 @@ class Store:
         StoreMismatchError
             It was made with another model or configuration.
         """
-        with self._begin() as connection:
-            row = connection.execute(sa.select(t.runs).where(t.runs.c.aoi_id == aoi_id)).mappings().first()
-            if row is None:
-                connection.execute(
-                    t.runs.insert().values(
-                        aoi_id=aoi_id,
-                        detection_digest=detection_digest,
-                        model_id=model_id,
-                        epoch=1,
-                        start=_text(start),
-                        site_day=None,
-                    )
-                )
-                return AreaState(aoi_id, detection_digest, model_id, 1, start, None)
+        row = self._area_row(aoi_id)
+        if row is None:
+            with self._begin() as connection:
+                journal.begin(connection)
+                if _area_row(connection, aoi_id) is None:  # another run may have come first
+                    connection.execute(
+                        t.runs.insert().values(
+                            aoi_id=aoi_id, detection_digest=detection_digest, model_id=model_id, epoch=1, start=_text(start),
+                            site_day=None,
+                        )
+                    )  # fmt: skip
+            return self.area_state(aoi_id, detection_digest, model_id, start)
         wanted_start = _text(start) if start else row["start"]
         asked = (("detection_digest", detection_digest), ("model_id", model_id), ("start", wanted_start))
         for key, wanted in asked:
@@ -132,10 +128,26 @@ class Store:
             aoi_id, row["detection_digest"], row["model_id"], row["epoch"], _day(row["start"]), _day(row["site_day"])
         )
 
-    def start_epoch(self, aoi_id: str) -> None:
-        """Forget what is being followed in an area, so that its history is told again; what was said stays."""
+    def _area_row(self, aoi_id: str) -> sa.RowMapping | None:
+        """The row of an area."""
+        with self._begin() as connection:
+            return _area_row(connection, aoi_id)
+
+    def site_day(self, aoi_id: str) -> date | None:
+        """Return the last day that the sites of an area speak for."""
+        row = self._area_row(aoi_id)
+        return _day(row["site_day"]) if row is not None else None
+
+    def start_epoch(self, aoi_id: str, after: int | None = None) -> None:
+        """Forget what is being followed in an area, so that its history is told again; what was said stays.
+
+        With `after`, nothing happens where another run has begun an epoch after that one already.
+        """
         with self._begin() as connection:
             journal.begin(connection)
+            row = _area_row(connection, aoi_id)
+            if after is not None and row is not None and row["epoch"] != after:
+                return
             for table in (t.chunks, t.ledger, t.pixels, t.sites):
                 connection.execute(table.delete().where(table.c.aoi_id == aoi_id))
             journal.note(connection, aoi_id, journal.EntryKind.EPOCH, {})
@@ -156,13 +168,24 @@ class Store:
             row = connection.execute(query).mappings().first()
         return None if row is None else _chunk_state(row)
 
-    def swap_chunk(
+    def swap_chunk(  # noqa: PLR0913 - what is written, and from what it was made
         self, aoi_id: str, chunk_id: str, state: ChunkState, rows: Sequence[LedgerRow], tables: Mapping[date, PixelTable],
-        *, area: AreaState,
-    ) -> None:  # fmt: skip
-        """Swap in the state of a chunk together with its ledger rows and the changed pixels of its days."""
+        *, area: AreaState, since: ChunkState | Literal["any"] | None = "any",
+    ) -> bool:  # fmt: skip
+        """Swap in the state of a chunk together with its ledger rows and the changed pixels of its days.
+
+        `since` is the state from which the work began. Where the store holds another one by now, another run has done the
+        work: nothing is written and the answer is False.
+
+        Raises
+        ------
+        StoreMovedError
+            Another run tells the area's history anew.
+        """
         with self._begin() as connection:
             journal.begin(connection)
+            if since != "any" and _held_chunk(connection, area, chunk_id) != since:
+                return False
             connection.execute(t.chunks.delete().where(t.chunks.c.aoi_id == aoi_id, t.chunks.c.chunk_id == chunk_id))
             connection.execute(
                 t.chunks.insert().values(
@@ -176,9 +199,10 @@ class Store:
                 connection.execute(t.pixels.delete().where(*where))
                 connection.execute(
                     t.pixels.insert().values(
-                        aoi_id=aoi_id, chunk_id=chunk_id, solar_day=day.isoformat(), payload=_pack_pixels(table)
+                        aoi_id=aoi_id, chunk_id=chunk_id, solar_day=day.isoformat(), payload=packed_pixels(table)
                     )
                 )
+        return True
 
     def put_ledger(self, rows: Sequence[LedgerRow], area: AreaState) -> None:
         """Write ledger rows that belong to no chunk's state; passes that were not listed before are forgotten."""
@@ -202,29 +226,52 @@ class Store:
         return days
 
     def pixel_table(self, aoi_id: str, chunk_id: str, day: date) -> PixelTable:
-        """Return the changed pixels of a chunk after a day."""
+        """Return the changed pixels of a chunk after a day.
+
+        Raises
+        ------
+        StoreMovedError
+            They are not held any more: another run has made sites of them.
+        """
         query = sa.select(t.pixels.c.payload).where(
             t.pixels.c.aoi_id == aoi_id, t.pixels.c.chunk_id == chunk_id, t.pixels.c.solar_day == day.isoformat()
         )
         with self._begin() as connection:
-            return _unpack_pixels(connection.execute(query).scalar_one())
+            payload = connection.execute(query).scalar()
+        if payload is None:
+            raise StoreMovedError(
+                f"area {aoi_id}, chunk {chunk_id}: found no changed pixels of {day}, which were there before; another run has "
+                "made sites of them: run again"
+            )
+        return unpacked_pixels(payload)
 
     def sites(self, aoi_id: str) -> list[Site]:
         """Return the open sites of an area after its last site day."""
         query = sa.select(t.sites).where(t.sites.c.aoi_id == aoi_id).order_by(t.sites.c.site_id)
         with self._begin() as connection:
-            return [_site(r["record"], r["keys"]) for r in connection.execute(query).mappings()]
+            return [site_of(r["record"], r["keys"]) for r in connection.execute(query).mappings()]
 
-    def swap_sites(
+    def swap_sites(  # noqa: PLR0913 - what is written, and from what it was made
         self, aoi_id: str, day: date, sites: Sequence[Site], payloads: Sequence[Mapping[str, object]], *, area: AreaState,
-        notices: Sequence[Notice] = (),
-    ) -> None:  # fmt: skip
-        """Swap in the sites after a day with the events of that day and who is told of them; drop pixels not needed."""
+        notices: Sequence[Notice] = (), since: date | Literal["any"] | None = "any",
+    ) -> bool:  # fmt: skip
+        """Swap in the sites after a day with the events of that day and who is told of them; drop pixels not needed.
+
+        `since` is the site day from which the work began. Where the store is at another one by now, another run has done the
+        work: nothing is written and the answer is False.
+
+        Raises
+        ------
+        StoreMovedError
+            Another run tells the area's history anew.
+        """
         with self._begin() as connection:
             journal.begin(connection)
+            if since != "any" and _day(_row_of_epoch(connection, area)["site_day"]) != since:
+                return False
             connection.execute(t.sites.delete().where(t.sites.c.aoi_id == aoi_id))
             for site in sites:
-                record, keys = _site_record(site)
+                record, keys = site_record(site)
                 connection.execute(t.sites.insert().values(aoi_id=aoi_id, site_id=site.id, record=record, keys=keys))
             told = append_events(connection, aoi_id, day, payloads, area.epoch)
             if told is not None:
@@ -241,6 +288,7 @@ class Store:
                 .scalar_subquery()
             )  # fmt: skip
             connection.execute(t.pixels.delete().where(t.pixels.c.aoi_id == aoi_id, t.pixels.c.solar_day < latest))
+        return True
 
     def events(self, aoi_id: str, *, until: date | None = None, after: date | None = None) -> list[Event]:
         """Return what was said of an area in its present epoch, in order; days in (after, until]."""
@@ -267,6 +315,7 @@ class Store:
     def note_night(self, aoi_id: str, as_of: date) -> date | None:
         """Note that a run speaks for a date; returns the date of the run before, the same for every rerun."""
         with self._begin() as connection:
+            journal.begin(connection)
             where = (t.nights.c.aoi_id == aoi_id, t.nights.c.as_of == as_of.isoformat())
             known = connection.execute(sa.select(t.nights).where(*where)).mappings().first()
             if known is not None:
@@ -307,43 +356,36 @@ class Store:
             return list(event_faults(connection))
 
 
+def _area_row(connection: sa.Connection, aoi_id: str) -> sa.RowMapping | None:
+    """The row of an area."""
+    return connection.execute(sa.select(t.runs).where(t.runs.c.aoi_id == aoi_id)).mappings().first()
+
+
+def _row_of_epoch(connection: sa.Connection, area: AreaState) -> sa.RowMapping:
+    """The row of an area, which must be of the epoch that a run knows."""
+    row = _area_row(connection, area.aoi_id)
+    if row is None or row["epoch"] != area.epoch:
+        found = "nothing" if row is None else f"epoch {row['epoch']}"
+        raise StoreMovedError(
+            f"area {area.aoi_id}: found {found} in the store, expected epoch {area.epoch}; another run tells the area's "
+            "history anew and what this one has is dropped: run again"
+        )
+    return row
+
+
+def _held_chunk(connection: sa.Connection, area: AreaState, chunk_id: str) -> ChunkState | None:
+    """The state of a chunk in the epoch that a run knows."""
+    _row_of_epoch(connection, area)
+    query = sa.select(t.chunks).where(t.chunks.c.aoi_id == area.aoi_id, t.chunks.c.chunk_id == chunk_id)
+    row = connection.execute(query).mappings().first()
+    return _chunk_state(row) if row is not None else None
+
+
 def _chunk_state(row: sa.RowMapping) -> ChunkState:
-    """Where the state of a chunk lies, of its row."""
+    """A row of the chunks."""
     return ChunkState(date.fromisoformat(row["last_day"]), row["state_file"], row["reference_file"], _day(row["reference_on"]))
 
 
 def _heads(connection: sa.Connection) -> StoreHeads:
     """Where the chains end."""
     return StoreHeads(event_head(connection), journal.noted_head(connection) or EMPTY)
-
-
-def _pack_pixels(table: PixelTable) -> bytes:
-    """A pixel table as bytes."""
-    return pack_arrays({f.name: getattr(table, f.name) for f in fields(table)})
-
-
-def _unpack_pixels(payload: bytes) -> PixelTable:
-    """What `_pack_pixels` packed."""
-    return PixelTable(**unpack_arrays(payload))
-
-
-def _site_record(site: Site) -> tuple[str, bytes]:
-    """A site as JSON and its pixel keys as bytes."""
-    plain = {f.name: getattr(site, f.name) for f in fields(site) if f.name != "keys"}
-    return canonical_json(plain), np.ascontiguousarray(site.keys, "<i8").tobytes()
-
-
-def _site(record: str, keys: bytes) -> Site:
-    """What `_site_record` made."""
-    plain = json.loads(record)
-    site = Site(**{**plain, "keys": np.frombuffer(keys, "<i8").astype(np.int64)})
-    return replace(
-        site,
-        opened_on=date.fromisoformat(plain["opened_on"]),
-        grown_on=date.fromisoformat(plain["grown_on"]),
-        first_detected_on=date.fromisoformat(plain["first_detected_on"]),
-        last_unchanged_on=_day(plain["last_unchanged_on"]),
-        confirmed_on=_day(plain["confirmed_on"]),
-        growth=tuple((date.fromisoformat(day), int(count)) for day, count in plain["growth"]),
-        merged_from=tuple(plain["merged_from"]),
-    )

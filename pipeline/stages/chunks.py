@@ -1,7 +1,7 @@
 """From scenes to the state of a chunk: reference, evidence, monitor, ledger."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -28,7 +28,7 @@ from pipeline.features import (
 )
 from pipeline.indices import compute
 from pipeline.io.pixels import PLAIN, Reading, read_cube, read_look
-from pipeline.io.states import SUFFIX, StateFolder
+from pipeline.io.states import StateFolder
 from pipeline.io.store import AreaState, ChunkState, Store
 from pipeline.ledger import LedgerRow, Outcome
 from pipeline.monitor import LookEvidence, PixelCode, PixelState, empty_state, merged, take_look
@@ -79,7 +79,10 @@ class Progress:
 
 
 def update_chunk(work: ChunkWork) -> int:
-    """Bring the state of a chunk up to the last acquisition; returns the number of days that were taken."""
+    """Bring the state of a chunk up to the last acquisition; returns the number of days that were taken.
+
+    Where another run takes the same days meanwhile, what comes second is dropped and the work goes on from what came first.
+    """
     stored = work.store.chunk_state(work.area.aoi_id, work.chunk.id)
     pending = [a for a in work.acquisitions if stored is None or a.solar_day > stored.last_day]
     if not pending:
@@ -93,7 +96,13 @@ def update_chunk(work: ChunkWork) -> int:
             progress, found = _take_day(work, progress, acquisition, rows)
             if found is not None:
                 tables[acquisition.solar_day] = found
-        _swap(work, progress, batch[-1].solar_day, rows, tables)
+        swapped = _written(work, progress, batch[-1].solar_day, stored)
+        if not work.store.swap_chunk(
+            work.area.aoi_id, work.chunk.id, swapped, rows, tables, area=work.area, since=stored
+        ):  # fmt: skip
+            LOG.warning("%s, chunk %s: another run took these days first", work.area.aoi_id, work.chunk.id)
+            return start + update_chunk(work)
+        stored = swapped
         LOG.info("%s, chunk %s: %d of %d days", work.area.aoi_id, work.chunk.id, start + len(batch), len(pending))
     return len(pending)
 
@@ -110,20 +119,18 @@ def _resume(work: ChunkWork, stored: ChunkState | None) -> Progress:
     return Progress(held, None, reference, stored.reference_on)
 
 
-def _swap(work: ChunkWork, progress: Progress, day: date, rows: Sequence[LedgerRow], tables: dict[date, PixelTable]) -> None:
-    """Write the state under a name of its own, then let the store point to it."""
+def _written(work: ChunkWork, progress: Progress, day: date, stored: ChunkState | None) -> ChunkState:
+    """The state of a chunk after a day, its files written under names of their own; no store points to it yet."""
     key = digest([work.area.aoi_id, work.area.epoch, work.chunk.id, day.isoformat()])[:16]
-    name = f"{work.chunk.id}-{day:%Y%m%d}-{key}"
-    state_file = work.states.write_state(name, progress.state if progress.state is not None else progress.count)
-    reference_file = None
-    if progress.past is not None and progress.reference_on is not None:
-        reference_file = f"{work.chunk.id}-reference-{progress.reference_on:%Y%m%d}-{work.area.epoch}"
-        held = work.store.chunk_state(work.area.aoi_id, work.chunk.id)
-        if held is None or held.reference_file != f"{reference_file}{SUFFIX}":  # an unnamed one may be of another run
-            work.states.write_reference(reference_file, progress.past.whole())
-        reference_file += SUFFIX
-    swapped = ChunkState(day, state_file, reference_file, progress.reference_on)
-    work.store.swap_chunk(work.area.aoi_id, work.chunk.id, swapped, rows, tables, area=work.area)
+    state = progress.state if progress.state is not None else progress.count
+    state_file = work.states.write_state(f"{work.chunk.id}-{day:%Y%m%d}-{key}", state)
+    if progress.past is None or progress.reference_on is None:
+        return ChunkState(day, state_file, None, progress.reference_on)
+    name = f"{work.chunk.id}-reference-{progress.reference_on:%Y%m%d}-{work.area.epoch}"
+    held = stored.reference_file if stored is not None else None
+    if held is None or not held.startswith(f"{name}-"):  # what the store does not name may be of another run
+        held = work.states.write_reference(name, progress.past.whole())
+    return ChunkState(day, state_file, held, progress.reference_on)
 
 
 def _take_day(

@@ -2,10 +2,12 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import shapely
 
@@ -22,6 +24,7 @@ from pipeline.errors import (
 )
 from pipeline.io.areas import read_area
 from pipeline.io.heads import anchor
+from pipeline.io.locks import sole_run
 from pipeline.io.models import Model, default_model, load_model
 from pipeline.io.outputs import exclusive, remove_leftovers
 from pipeline.io.pixels import Reading, read_scene
@@ -30,6 +33,7 @@ from pipeline.io.providers import Source, Unusable
 from pipeline.io.rasters import Panes
 from pipeline.io.reviews import SECOND_FACT
 from pipeline.io.states import StateFolder
+from pipeline.io.storage import storage_at
 from pipeline.io.store import AreaState, Store, open_store
 from pipeline.io.subscriptions import load_subscriptions
 from pipeline.ledger import LedgerRow, Outcome
@@ -45,6 +49,9 @@ from pipeline.stages.sites import SiteWork, update_sites
 from pipeline.stages.watching import seasons_of
 from pipeline.subscriptions import Subscription
 from pipeline.tenure import LawBook
+
+if TYPE_CHECKING:
+    from pipeline.stages.joining import Joined
 
 LOG = logging.getLogger(__name__)
 BEYOND_SHARE = 0.01
@@ -114,12 +121,26 @@ class Walk:
 def run_aoi(request: AoiRequest) -> AoiResult:
     """Return what one area gives on one night: open, chunks, sites, publication."""
     request.out.mkdir(parents=True, exist_ok=True)
-    with exclusive(request.out / ".lock", f"area of {request.section.aoi}"):
+    with sole_area(request):
         remove_leftovers(request.out)
         walk = open_walk(request)
         for chunk in walk.grid.chunks:
             update_chunk(chunk_work(walk, chunk))
         return finish(walk)
+
+
+@contextmanager
+def sole_area(request: AoiRequest) -> Iterator[None]:
+    """Hold an area for as long as the block runs: its folder on this machine, and its rows in a store on a server.
+
+    Raises
+    ------
+    StoreBusyError
+        Another run holds it, here or on another machine.
+    """
+    section = request.section
+    with exclusive(request.out / ".lock", f"area of {section.aoi}"), sole_run(request.store, read_area(Path(section.aoi)).id):
+        yield
 
 
 def search_scenes(request: AoiRequest) -> Search:
@@ -134,18 +155,18 @@ def search_scenes(request: AoiRequest) -> Search:
     """
     section = request.section
     area = read_area(Path(section.aoi))
-    state = _area_state(request, area, open_store(request.store), _model(request.config))
+    state = area_state(request, area, open_store(request.store), model_of(request.config))
     until = request.as_of or date.max
     return search(section, request.config, request.out, start=state.start, until=until, spent_pu=request.spent_pu)
 
 
-def _model(config: RunConfig) -> Model:
-    """The model of a run."""
+def model_of(config: RunConfig) -> Model:
+    """Return the model of a run."""
     return load_model(Path(config.model) if config.model else default_model())
 
 
-def _area_state(request: AoiRequest, area: Area, store: Store, model: Model) -> AreaState:
-    """What the store has of an area; refused where it was made otherwise."""
+def area_state(request: AoiRequest, area: Area, store: Store, model: Model) -> AreaState:
+    """Return what the store has of an area; refused where it was made otherwise."""
     section = request.section
     return store.area_state(area.id, _detection_digest(request.config, area, section), model.id, section.start)
 
@@ -165,7 +186,7 @@ def open_walk(request: AoiRequest, found: Search | None = None) -> Walk:
     """
     section = request.section
     inputs = Inputs().of(request)  # before any of them is read
-    model, store = _model(request.config), open_store(request.store)
+    model, store = model_of(request.config), open_store(request.store)
     subscriptions = load_subscriptions(request.config.subscriptions)
     found = found or search_scenes(request)
     basis = Basis(inputs, found)
@@ -175,18 +196,18 @@ def open_walk(request: AoiRequest, found: Search | None = None) -> Walk:
     area, grid, scenes, unusable = found.area, found.grid, found.scenes, found.unusable
     rules = tenure_rules(request.config.tenure, area.minerals)
     book, law_findings = read_law(section, request.config.registry or request.store, area.geometry.bounds, rules)
-    state = _area_state(request, area, store, model)
+    state = area_state(request, area, store, model)
     if not scenes:
         _explain_no_scenes(section, unusable)
     acquisitions, superseded = choose_scenes(scenes)
     as_of = request.as_of or acquisitions[-1].solar_day
     if _has_late_scene(store, state, acquisitions, grid, found.source):
         LOG.warning("%s: a scene came late; the area's history is told again with it", area.id)
-        store.start_epoch(area.id)
+        store.start_epoch(area.id, after=state.epoch)
         state = store.area_state(area.id, state.detection_digest, model.id)
     walk = Walk(
         request, area, grid, found.source, as_of, tuple(acquisitions), tuple(superseded), unusable, book,
-        model, store, state, StateFolder(request.out / "state"),
+        model, store, state, state_folder(request, area.id),
         (*_findings(area, scenes, unusable, model), *law_findings), subscriptions, basis,
     )  # fmt: skip
     store.put_ledger(item_rows(found, superseded, as_of), state)
@@ -194,7 +215,12 @@ def open_walk(request: AoiRequest, found: Search | None = None) -> Walk:
     return walk
 
 
-def chunk_work(walk: Walk, chunk: Chunk) -> ChunkWork:
+def state_folder(request: AoiRequest, aoi_id: str) -> StateFolder:
+    """Return where the states of an area's chunks lie."""
+    return StateFolder(storage_at(request.config.state_address(aoi_id, request.out)))
+
+
+def chunk_work(walk: "Walk | Joined", chunk: Chunk) -> ChunkWork:
     """Return the work on one chunk."""
     return ChunkWork(
         walk.state, chunk, walk.acquisitions, walk.request.config, walk.request.section.reference_until,
@@ -202,7 +228,7 @@ def chunk_work(walk: Walk, chunk: Chunk) -> ChunkWork:
     )  # fmt: skip
 
 
-def _reading(walk: Walk) -> Reading:
+def _reading(walk: "Walk | Joined") -> Reading:
     """How the scenes of a walk are read."""
     section = walk.request.section
     return Reading(walk.source.open, walk.request.config.cube.cloud_dilation_px, section.dark_check, walk.panes)
@@ -215,8 +241,7 @@ def finish(walk: Walk) -> AoiResult:
     if tried and all(r.outcome is Outcome.FAILED for r in tried):
         raise NoUsableSceneError(f"{walk.request.section.catalog}: no scene could be read; the first: {tried[0].reason}")
     days = update_sites(site_work(walk), walk.as_of)
-    walk.states.keep_only({f for c in walk.store.chunk_states(walk.area.id).values()
-                           for f in (c.state_file, c.reference_file) if f})  # fmt: skip
+    walk.states.keep_only(walk.store.chunk_states(walk.area.id))
     previous = walk.store.note_night(walk.area.id, walk.as_of)
     LOG.info("%s: %d site days; writing", walk.area.id, days)
     seen_to = walk.store.heads().journal.seq

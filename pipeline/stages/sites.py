@@ -18,6 +18,7 @@ from pipeline.alerts import (
     is_material_ground,
     restate,
 )
+from pipeline.errors import StoreMovedError
 from pipeline.io.events import Event
 from pipeline.io.store import AreaState, Store
 from pipeline.sites import PixelTable, Site, SiteRules, advance, concatenate
@@ -44,21 +45,49 @@ class SiteWork:
 
 
 def update_sites(work: SiteWork, until: date) -> int:
-    """Bring the sites of an area up to a date, one day after another; returns the number of days that were taken."""
+    """Bring the sites of an area up to a date, one day after another; returns the number of days that were taken.
+
+    The store is asked how far they are: a run that was cut off goes on from there. Where another run takes a day first, the
+    work goes on from what that one left.
+    """
+    after = work.store.site_day(work.area.aoi_id)
+    try:
+        return _update_from(work, after, until)
+    except StoreMovedError:
+        if work.store.site_day(work.area.aoi_id) == after:
+            raise
+        return update_sites(work, until)
+
+
+def _update_from(work: SiteWork, after: date | None, until: date) -> int:
+    """Bring the sites from one day to another; the number of days that were taken."""
     aoi_id = work.area.aoi_id
     held = work.store.pixel_days(aoi_id)
-    after = work.area.site_day
     looked = {d for days in held.values() for d in days if (after is None or d > after) and d <= until}
     told = set(work.book.days(after or work.first_day, until)) if (looked or after) else set()
     begun = after or min(looked, default=None)
     days = sorted(looked | {d for d in told if begun is not None and d >= begun})
     tables = _tables_before(work, held, after)
-    for day in days:
+    for number, day in enumerate(days):
         for chunk_id, chunk_days in held.items():
             if day in chunk_days:
                 tables[chunk_id] = work.store.pixel_table(aoi_id, chunk_id, day)
-        _take_day(work, list(tables.values()), day, has_look=day in looked, is_title_day=day in told)
+        today = _Turn(day, after, has_look=day in looked, is_title_day=day in told)
+        if not _take_day(work, list(tables.values()), today):
+            return number + update_sites(work, until)
+        after = day if tables else after
     return len(days)
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A day that the sites are brought to."""
+
+    day: date
+    since: date | None
+    """The day that they spoke for before."""
+    has_look: bool
+    is_title_day: bool
 
 
 def _tables_before(work: SiteWork, held: Mapping[str, Sequence[date]], after: date | None) -> dict[str, PixelTable]:
@@ -71,24 +100,26 @@ def _tables_before(work: SiteWork, held: Mapping[str, Sequence[date]], after: da
     return tables
 
 
-def _take_day(work: SiteWork, tables: Sequence[PixelTable], day: date, *, has_look: bool, is_title_day: bool) -> None:
-    """Advance the sites by one day and store them with what is newly said."""
+def _take_day(work: SiteWork, tables: Sequence[PixelTable], turn: _Turn) -> bool:
+    """Advance the sites by one day and store them with what is newly said; False where another run did."""
     if not tables:
-        return
-    pixels = concatenate(tables)
+        return True
+    day, pixels = turn.day, concatenate(tables)
     sites: list[Site] = work.store.sites(work.area.aoi_id)
     ended: list[Site] = []
-    if has_look:
+    if turn.has_look:
         sites, ended = advance(sites, pixels, day, work.area.aoi_id, work.site_rules)
     held = work.store.latest_events(work.area.aoi_id)
     told = {site_id: alert_of(event) for site_id, event in held.items()}
     context = replace(work.context, law=work.book.on(day))
-    today = _Day(day, pixels, context, work.alert_rules, work.book.touched(day) if is_title_day else TitleIndex(()))
+    today = _Day(day, pixels, context, work.alert_rules, work.book.touched(day) if turn.is_title_day else TitleIndex(()))
     new = _news(today, sites, told)
     new += [restate(told[s.id], day, state="withdrawn") for s in ended if s.id in told]
     said = {a.id: (a, held[site_id].day) for site_id, a in told.items()} | {a.id: (a, day) for a in new}
     notices = notices_of(work.subscriptions, work.store, work.area, day, said)
-    work.store.swap_sites(work.area.aoi_id, day, sites, [payload_of(a) for a in new], area=work.area, notices=notices)
+    return work.store.swap_sites(
+        work.area.aoi_id, day, sites, [payload_of(a) for a in new], area=work.area, notices=notices, since=turn.since
+    )
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ class Postgis:
 
     def __init__(self, binaries: Path, socket: Path, as_user: list[str]) -> None:
         self._socket = socket
+        self.control = [*as_user, str(binaries / "pg_ctl"), "-D", str(socket / "data"), "-w", "-l", str(socket / "log")]
         self._command = [
             *as_user, str(binaries / "psql"), "-h", str(socket), "-d", "postgres", "-U", "postgres", "-X", "-q", "-A", "-t",
             "-F", "\t", "-v", "ON_ERROR_STOP=1", "-f", "-",
@@ -44,6 +45,15 @@ class Postgis:
         if done.returncode:
             raise RuntimeError(done.stderr)
         return [line.split("\t") for line in done.stdout.splitlines() if line]
+
+    def cut_off(self) -> None:
+        """End every session but the one that asks."""
+        self.ask("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid();")
+
+    def restart(self) -> None:
+        """Stop the server in the middle of whatever it does, and start it again."""
+        run = [*self.control, "-m", "immediate", "restart"]
+        subprocess.run(run, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def binaries() -> Path:
@@ -69,13 +79,12 @@ def running() -> Iterator[Postgis]:
         run = [*as_user, str(programs / "initdb"), "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8"]
         subprocess.run(run, check=True, capture_output=True)
         options = f"-k {folder} -c listen_addresses='' -c fsync=off"
-        control = [*as_user, str(programs / "pg_ctl"), "-D", str(folder / "data"), "-w"]
-        subprocess.run([*control, "-l", str(folder / "log"), "-o", options, "start"], check=True, capture_output=True)
+        server = Postgis(programs, folder, as_user)
+        subprocess.run([*server.control, "-o", options, "start"], check=True, capture_output=True)
         try:
-            server = Postgis(programs, folder, as_user)
             server.ask("CREATE EXTENSION postgis;")
             yield server
         finally:
-            subprocess.run([*control, "-m", "immediate", "stop"], check=True, capture_output=True)
+            subprocess.run([*server.control, "-m", "immediate", "stop"], check=True, capture_output=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
