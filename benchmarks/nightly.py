@@ -29,7 +29,7 @@ from pipeline.stages import chunks
 WORKERS = 2
 STAGES = (
     "_resume", "read_look", "watched_ground", "_shares", "doubtful_mask", "_common_falls", "suspects", "feature_table",
-    "classify", "take_look", "monitor_look", "changed_pixels", "_swap",
+    "classify", "take_look", "monitor_look", "changed_pixels", "_written",
 )  # fmt: skip
 
 

@@ -51,19 +51,13 @@ BRIGHTEST = 1.6
 that a product can hold), which the scene classification does not always call so."""
 
 
-def _is_one_of(scl: np.ndarray, classes: Sequence[int]) -> np.ndarray:
-    """Where a picture of scene classes (y, x) has one of some: bool (y, x)."""
-    found = np.empty(scl.shape, bool)
-    _look_up(found, scl, np.isin(np.arange(256), classes))
-    return found
-
-
 @njit(cache=True, nogil=True, error_model="numpy")
-def _look_up(found: np.ndarray, scl: np.ndarray, table: np.ndarray) -> None:
-    """Write what a table (256) says of each pixel."""
+def _look_up(clear: np.ndarray, cloudy: np.ndarray, scl: np.ndarray, is_clear: np.ndarray, is_cloudy: np.ndarray) -> None:
+    """Write what two tables (256) say of the class of each pixel."""
     for y in range(scl.shape[0]):
         for x in range(scl.shape[1]):
-            found[y, x] = table[scl[y, x]]
+            clear[y, x] = is_clear[scl[y, x]]
+            cloudy[y, x] = is_cloudy[scl[y, x]]
 
 
 def _grown(mask: np.ndarray, radius_px: float) -> np.ndarray:
@@ -111,14 +105,22 @@ def _bodies(mask: np.ndarray) -> np.ndarray:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _keep_cores(core: np.ndarray, mask: np.ndarray) -> None:
-    """Mark the pixels all of whose neighbours are in a mask."""
+    """Mark the pixels all of whose neighbours are in a mask: columns of three, then rows of three."""
+    width = mask.shape[1]
+    if width < 3:
+        return
+    columns = np.empty(width, np.uint8)
     for y in range(1, mask.shape[0] - 1):
-        above, row, below, out = mask[y - 1], mask[y], mask[y + 1], core[y]
-        if not row.any():
-            continue
-        for x in range(1, mask.shape[1] - 1):
-            sides = above[x - 1] & above[x] & above[x + 1] & below[x - 1] & below[x] & below[x + 1]
-            out[x] = sides & row[x - 1] & row[x] & row[x + 1]
+        if mask[y].any():
+            _combine_three(columns, mask[y - 1], mask[y], mask[y + 1])
+            _combine_three(core[y, 1:-1], columns[:-2], columns[1:-1], columns[2:])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _combine_three(target: np.ndarray, one: np.ndarray, two: np.ndarray, three: np.ndarray) -> None:
+    """Write where all of three masks are."""
+    for i in range(len(target)):
+        target[i] = one[i] & two[i] & three[i]
 
 
 def clear_mask(scl: np.ndarray, has_data: np.ndarray | np.bool, dilation_px: int = 2) -> np.ndarray:
@@ -138,11 +140,11 @@ def clear_mask(scl: np.ndarray, has_data: np.ndarray | np.bool, dilation_px: int
     >>> clear_mask(np.array([[4, 5, 9]], "u1"), np.ones((1, 3), bool), 0).tolist()
     [[True, True, False]]
     """
-    clear = _is_one_of(scl, [k for k in range(256) if k not in NEVER_CLEAR])
+    clear, cloudy = np.empty(scl.shape, bool), np.empty(scl.shape, bool)
+    _look_up(clear, cloudy, scl, ~np.isin(np.arange(256), NEVER_CLEAR), np.isin(np.arange(256), CLOUDY))
     if has_data is not np.True_:
         clear &= has_data
-    cloudy = _is_one_of(scl, CLOUDY) if dilation_px > 0 else None
-    if cloudy is not None and cloudy.any():
+    if dilation_px > 0 and cloudy.any():
         clear &= ~_grown(_bodies(cloudy), dilation_px + 0.5)
     return clear
 
@@ -164,11 +166,11 @@ class Look:
 
     def reflectance_at(self, rows: np.ndarray) -> np.ndarray:
         """Return the reflectance of some pixels (flat indices): float32 (band, n), NaN without data and in absent bands."""
-        y, x = np.divmod(rows, self.scl.shape[1])
-        absent = np.full(len(rows), np.nan, np.float32)
-        return np.stack([
-            self.radiometry[name].to_reflectance(self.numbers[name][y, x]) if name in self.numbers else absent for name in BANDS
-        ])  # fmt: skip
+        found = np.full((len(BANDS), len(rows)), np.nan, np.float32)
+        for k, name in enumerate(BANDS):
+            if name in self.numbers:
+                _pick(found[k], rows, self.numbers[name], terms(self, (name,))[0])
+        return found
 
     def bands(self, step: int = 1) -> dict[str, np.ndarray]:
         """Return the reflectance of every `step`-th pixel by band name: float32 (y, x), NaN without data."""
@@ -214,6 +216,14 @@ def reflectance_of(dn: float, terms: np.ndarray) -> np.float32:
     return np.float32(np.nan) if value == terms[0] else value * terms[1] + terms[2]
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
+def _pick(found: np.ndarray, rows: np.ndarray, dn: np.ndarray, terms: np.ndarray) -> None:
+    """Write the reflectance of some pixels (flat indices) of one band."""
+    width = dn.shape[1]
+    for i in range(len(rows)):
+        found[i] = reflectance_of(dn[rows[i] // width, rows[i] % width], terms)
+
+
 def has_numbers(numbers: Mapping[str, np.ndarray], radiometry: Mapping[str, Radiometry]) -> np.ndarray:
     """Return where every band has a number: bool (y, x)."""
     return _numbers_of(numbers, radiometry)[0]
@@ -256,11 +266,12 @@ def doubtful_mask(look: Look, where: np.ndarray) -> np.ndarray:
     a row: what is bright or turbid and stays is ground (microsoft/sentinel2-cloud-detector issue 93, GERSL/Fmask4
     issue 39).
     """
-    flagged: np.ndarray = _is_one_of(look.scl, (*CLOUDY, SceneClass.SNOW)) & where
-    if flagged.any():
-        limits = np.array([DARKEST_OPAQUE_BLUE, LIT_RED, LEAFLESS_NDVI, WET_MNDWI], np.float32)
-        _keep_ground(flagged, tuple(look.numbers[n] for n in SPECTRUM), terms(look, SPECTRUM), limits)
-    return flagged
+    limits = np.array([DARKEST_OPAQUE_BLUE, LIT_RED, LEAFLESS_NDVI, WET_MNDWI], np.float32)
+    is_flagged = np.isin(np.arange(256), (*CLOUDY, SceneClass.SNOW))
+    found = np.zeros(where.shape, bool)
+    bands = tuple(look.numbers[n] for n in SPECTRUM)
+    _mark_ground(found, where, (look.scl, is_flagged), bands, (terms(look, SPECTRUM), limits))
+    return found
 
 
 SPECTRUM = ("blue", "green", "red", "nir", "swir16")
@@ -274,21 +285,24 @@ def terms(look: Look, names: Sequence[str]) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _keep_ground(flagged: np.ndarray, bands: tuple[np.ndarray, ...], terms: np.ndarray, limits: np.ndarray) -> None:
-    """Take out of a mask where the spectrum is not one of ground; see `doubtful_mask`. `limits`: blue, red, NDVI, MNDWI."""
-    for y in range(flagged.shape[0]):
-        for x in range(flagged.shape[1]):
-            if not flagged[y, x]:
+def _mark_ground(
+    found: np.ndarray, where: np.ndarray, classes: tuple[np.ndarray, np.ndarray], bands: tuple[np.ndarray, ...],
+    numbers: tuple[np.ndarray, np.ndarray],
+) -> None:  # fmt: skip
+    """Mark what `doubtful_mask` returns; `classes` are SCL and which of its classes count, `numbers` terms and limits."""
+    scl, is_flagged = classes
+    terms, limits = numbers
+    for y in range(found.shape[0]):
+        for x in range(found.shape[1]):
+            if not (is_flagged[scl[y, x]] and where[y, x]):
                 continue
-            blue = reflectance_of(bands[0][y, x], terms[0])
-            red = reflectance_of(bands[2][y, x], terms[2])
-            kept = blue < limits[0] and red > limits[1]
-            if kept:
-                green, nir = reflectance_of(bands[1][y, x], terms[1]), reflectance_of(bands[3][y, x], terms[3])
-                swir = reflectance_of(bands[4][y, x], terms[4])
-                is_bare_or_wet = swir > np.float32(1.5) * blue or pixel_difference(green, swir) > limits[3]
-                kept = pixel_difference(nir, red) < limits[2] and is_bare_or_wet
-            flagged[y, x] = kept
+            blue, red = reflectance_of(bands[0][y, x], terms[0]), reflectance_of(bands[2][y, x], terms[2])
+            if not (blue < limits[0] and red > limits[1]):
+                continue
+            green, nir = reflectance_of(bands[1][y, x], terms[1]), reflectance_of(bands[3][y, x], terms[3])
+            swir = reflectance_of(bands[4][y, x], terms[4])
+            is_bare_or_wet = swir > np.float32(1.5) * blue or pixel_difference(green, swir) > limits[3]
+            found[y, x] = is_bare_or_wet and pixel_difference(nir, red) < limits[2]
 
 
 def make_cube(days: Sequence[date], reflectance: Mapping[str, np.ndarray], scl: np.ndarray, dilation_px: int = 2) -> xr.Dataset:

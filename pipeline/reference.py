@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 import xarray as xr
+from numba import njit
 from scipy import ndimage
 
 from pipeline.indices import normalised_difference
@@ -57,6 +58,9 @@ class GroundKind(IntEnum):
     """A season was fitted."""
 
 
+UNKNOWN = int(GroundKind.UNKNOWN)
+
+
 @dataclass(frozen=True)
 class PastOnDay:
     """What one chunk's past says of one day; arrays (y, x) unless noted, some of them mapped from disk."""
@@ -75,8 +79,10 @@ class PastOnDay:
 
     def expected_at(self, rows: np.ndarray) -> np.ndarray:
         """Return the expected reflectance of some pixels (flat indices): float32 (band, n), NaN where there were no looks."""
-        y, x = np.divmod(rows, self.kind.shape[1])
-        return _expected(self.coefficients[:, :, y, x], self.kind[y, x] != GroundKind.UNKNOWN, self.day)
+        found = np.empty((self.coefficients.shape[1], len(rows)), np.float32)
+        c, s = _season(np.array([self.day.timetuple().tm_yday]))
+        _expect(found, rows, self.coefficients, self.kind, (c[0], s[0]))
+        return found
 
     def expected(self) -> np.ndarray:
         """Return the expected reflectance of every pixel: float32 (band, y, x), NaN where there were no looks."""
@@ -180,6 +186,21 @@ def _expected(coefficients: np.ndarray, known: np.ndarray, day: date) -> np.ndar
     reflectance = (level + cosine * c[0] + sine * s[0]) * np.float32(SCALE)
     reflectance[:, ~known] = np.nan
     return reflectance
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _expect(
+    found: np.ndarray, rows: np.ndarray, coefficients: np.ndarray, kind: np.ndarray, season: tuple[np.float32, np.float32]
+) -> None:
+    """Write what `_expected` gives of some pixels (flat indices)."""
+    unit, width = np.float32(SCALE), kind.shape[1]
+    for i in range(len(rows)):
+        y, x = rows[i] // width, rows[i] % width
+        for b in range(found.shape[0]):
+            level, cosine = np.float32(coefficients[0, b, y, x]), np.float32(coefficients[1, b, y, x])
+            sine = np.float32(coefficients[2, b, y, x])
+            value = (level + cosine * season[0] + sine * season[1]) * unit
+            found[b, i] = np.float32(np.nan) if kind[y, x] == UNKNOWN else value
 
 
 def side_by_side(coefficients: np.ndarray) -> np.ndarray:

@@ -120,7 +120,7 @@ def _scores(table: np.ndarray, thresholds: np.ndarray, rows: np.ndarray, values:
     scores = np.empty((table.shape[0], len(start)), np.float64)
     words, at = np.empty(trees, np.uint16), np.zeros(rows.shape[0], np.int64)
     for i in range(len(table)):
-        _find(at, table[i], thresholds, missing)
+        _find(at, table, i, thresholds, missing)
         _keep(words, rows, at)
         for k in range(len(start)):
             scores[i, k] = start[k] + _sum(words, values, k * (trees // len(start)), trees // len(start))
@@ -128,10 +128,10 @@ def _scores(table: np.ndarray, thresholds: np.ndarray, rows: np.ndarray, values:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _find(at: np.ndarray, row: np.ndarray, thresholds: np.ndarray, missing: int) -> None:
+def _find(at: np.ndarray, table: np.ndarray, i: int, thresholds: np.ndarray, missing: int) -> None:
     """Write how many thresholds of each feature lie below its value: to count them all takes less time than to search."""
-    for f in range(len(row)):
-        below, x = np.int32(0), row[f]
+    for f in range(table.shape[1]):
+        below, x = np.int32(0), table[i, f]
         for j in range(thresholds.shape[1]):
             below += np.int32(thresholds[f, j] < x)
         at[f] = missing if np.isnan(x) else below
@@ -142,9 +142,9 @@ def _keep(words: np.ndarray, rows: np.ndarray, at: np.ndarray) -> None:
     """Write the leaf of each tree, by its de Bruijn number, where `at` names the row of each feature."""
     words[:] = 0xFFFF
     for f in range(0, len(at), 4):
-        a, b, c, d = rows[f, at[f]], rows[f + 1, at[f + 1]], rows[f + 2, at[f + 2]], rows[f + 3, at[f + 3]]
+        a, b, c, d = at[f], at[f + 1], at[f + 2], at[f + 3]
         for t in range(len(words)):
-            words[t] &= a[t] & b[t] & c[t] & d[t]
+            words[t] &= rows[f, a, t] & rows[f + 1, b, t] & rows[f + 2, c, t] & rows[f + 3, d, t]
     for t in range(len(words)):
         word = words[t]
         words[t] = np.uint16(np.uint16(word & (~word + 1)) * np.uint16(_DE_BRUIJN)) >> 12
