@@ -62,7 +62,7 @@ class ChangeEvidence:
     def change(self) -> np.ndarray:
         """Probability that the ground changed, given that it was seen: float32 (n,)."""
         seen = 1.0 - self.probabilities[:, PixelClass.CLOUD_RESIDUE]
-        changed = self.probabilities[:, list(CHANGE_CLASSES)].sum(axis=1)
+        changed = sum((self.probabilities[:, k] for k in CHANGE_CLASSES), np.zeros(len(seen), np.float32))
         return (changed / np.maximum(seen, 1e-6)).astype(np.float32)
 
     @property
@@ -73,7 +73,10 @@ class ChangeEvidence:
 
 def classify(estimator: PixelEstimator, features: np.ndarray) -> ChangeEvidence:
     """Return the class probabilities of feature rows, float32 (n, len(PixelClass)); classes never seen in training 0."""
+    classes = estimator.classes_.astype(int)
+    if len(features) and classes.tolist() == list(PixelClass):
+        return ChangeEvidence(estimator.predict_proba(features).astype(np.float32))
     probabilities = np.zeros((len(features), len(PixelClass)), np.float32)
     if len(features):
-        probabilities[:, estimator.classes_.astype(int)] = estimator.predict_proba(features)
+        probabilities[:, classes] = estimator.predict_proba(features)
     return ChangeEvidence(probabilities)

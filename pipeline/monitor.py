@@ -5,7 +5,7 @@ one day give: nothing but the state and the day goes in.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from enum import IntEnum
 
@@ -211,9 +211,9 @@ def take_look(state: PixelState, clear: np.ndarray, doubtful: np.ndarray, eviden
     seen, flagged = clear.ravel(), doubtful.ravel()
     held = _entries(state.followed, merged(evidence.where, np.flatnonzero(flagged)))
     looks, last_unchanged = _counted(state.clear_looks, state.last_unchanged_on, clear, number)
-    moved, cleared = _taken(held, seen[held.at], flagged[held.at], evidence, number, rules)
+    cleared = _advanced(held, seen[held.at], flagged[held.at], evidence, number)
     last_unchanged.reshape(-1)[held.at] = np.where(cleared, number, state.last_unchanged_on.reshape(-1)[held.at])
-    return PixelState(looks, last_unchanged, _not_as_at_first(moved, rules))
+    return PixelState(looks, last_unchanged, _not_as_at_first(held, rules))
 
 
 @njit(cache=True, nogil=True)
@@ -258,75 +258,93 @@ def _not_as_at_first(entries: Followed, rules: MonitorRules) -> Followed:
     return entries.take(is_moved | (entries.code > 0) | (entries.changed_looks > 0) | (entries.doubtful > 0))
 
 
-def _taken(
-    held: Followed, clear: np.ndarray, doubtful: np.ndarray, evidence: LookEvidence, number: np.uint16, rules: MonitorRules
-) -> tuple[Followed, np.ndarray]:
-    """Entries after a look, and which of them it showed unchanged: bool (n,)."""
-    weight = np.where(clear, np.float32(rules.strongest_denial), np.float32(0.0))
-    row = np.searchsorted(held.at, evidence.where)
-    weight[row] = look_weight(evidence.change, evidence.seen, rules)
-    changed = np.zeros(len(held.at), bool)
-    changed[row] = weight[row] > 0
-    odds = np.clip(held.log_odds + weight, rules.prior, rules.ceiling)
-    moved = replace(
-        held,
-        log_odds=np.where(clear, odds, held.log_odds),
-        doubtful=np.where(doubtful, np.minimum(held.doubtful, 254) + 1, np.where(clear, 0, held.doubtful)).astype(np.uint8),
-    )
-    return _recode(_remember(moved, changed, row, evidence, number), clear, changed, number, rules)
+def _advanced(held: Followed, seen: np.ndarray, flagged: np.ndarray, evidence: LookEvidence, number: np.uint16) -> np.ndarray:
+    """Change fresh entries by a look; returns which of them it showed unchanged: bool (n,)."""
+    rules = MonitorRules()
+    row, cleared = np.full(len(held.at), -1), np.zeros(len(held.at), bool)
+    row[np.searchsorted(held.at, evidence.where)] = np.arange(len(evidence.where))
+    _advance(held, (row, seen, flagged, cleared), evidence, number, rules)
+    return cleared
 
 
-def _remember(held: Followed, changed: np.ndarray, row: np.ndarray, evidence: LookEvidence, number: np.uint16) -> Followed:
-    """Entries with the facts of this look: dates, number of changed looks, signs, class likeness, reflectance."""
-    fresh = changed & (held.changed_looks == 0)
-    count = np.where(changed, np.minimum(held.changed_looks, 254) + 1, held.changed_looks).astype(np.uint8)
-    hit = changed[row]
-    at = row[hit]
-    signs, likeness, seen_as = held.signs.copy(), held.likeness.copy(), held.seen_as.copy()
-    signs[at] |= evidence.signs[hit]
-    n = np.minimum(count[at], 8).astype(np.float32)[:, None]
-    mean = likeness[at].astype(np.float32)
-    likeness[at] = np.rint(mean + (255.0 * evidence.probabilities[hit] - mean) / n).astype(np.uint8)
-    seen_as[at] = np.rint(np.nan_to_num(np.clip(evidence.reflectance[:, hit].T, -1.0, 3.0)) * 1e4).astype(np.int16)
-    return replace(
-        held,
-        changed_looks=count,
-        signs=signs,
-        likeness=likeness,
-        seen_as=seen_as,
-        first_changed_on=np.where(fresh, number, held.first_changed_on),
-        last_changed_on=np.where(changed, number, held.last_changed_on),
-    )
+def _advance(
+    held: Followed, masks: tuple[np.ndarray, ...], evidence: LookEvidence, number: np.uint16, rules: MonitorRules
+) -> None:
+    """Hand the state machine its arrays."""
+    limits = np.array([rules.prior, rules.ceiling, rules.strongest_denial, rules.first, rules.provisional, rules.confirmed,
+                       rules.cleared, rules.looks_to_confirm], np.float32)  # fmt: skip
+    looks = (look_weight(evidence.change, evidence.seen, rules), evidence.signs, np.asarray(evidence.probabilities, np.float32))
+    shown = np.rint(np.nan_to_num(np.clip(evidence.reflectance, -1.0, 3.0)) * 1e4).astype(np.int16)
+    columns = tuple(getattr(held, name) for name in (*FOLLOWED, "likeness", "seen_as"))
+    _take_each(columns, masks, looks, shown, number, limits)
 
 
-def _recode(
-    held: Followed, clear: np.ndarray, changed: np.ndarray, number: np.uint16, rules: MonitorRules
-) -> tuple[Followed, np.ndarray]:
-    """Entries with codes after a look, and which were cleared by it; pixels that were not seen keep theirs."""
-    was = held.code
-    followed = (was >= PixelCode.CONFIRMED) & clear
-    open_ = (was < PixelCode.CONFIRMED) & clear
-    both = held.signs == 3
-    confirmed = open_ & (held.log_odds >= rules.confirmed) & (held.changed_looks >= rules.looks_to_confirm) & both
-    provisional = open_ & ~confirmed & (held.log_odds >= rules.provisional) & both
-    first = open_ & ~confirmed & ~provisional & (held.log_odds >= rules.first) & (held.changed_looks >= 1)
-    cleared = open_ & ~changed & (held.log_odds <= rules.cleared)
-    code = was.copy()
-    code[first & (was < PixelCode.PROVISIONAL)] = PixelCode.FIRST
-    code[provisional] = PixelCode.PROVISIONAL
-    code[confirmed] = PixelCode.CONFIRMED
-    code[cleared] = PixelCode.NONE
-    code[followed & (was == PixelCode.CONFIRMED) & (held.log_odds <= rules.cleared)] = PixelCode.FINISHED
-    code[followed & (was == PixelCode.FINISHED) & (held.log_odds >= rules.confirmed)] = PixelCode.CONFIRMED
-    recoded = replace(
-        held,
-        code=code,
-        confirmed_on=np.where(confirmed, number, held.confirmed_on),
-        changed_looks=np.where(cleared, 0, held.changed_looks).astype(np.uint8),
-        signs=np.where(cleared, 0, held.signs).astype(np.uint8),
-        first_changed_on=np.where(cleared, 0, held.first_changed_on).astype(np.uint16),
-    )
-    return recoded, cleared
+NONE, FIRST, PROVISIONAL, CONFIRMED, FINISHED = (int(code) for code in PixelCode)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _take_each(
+    columns: tuple[np.ndarray, ...], masks: tuple[np.ndarray, ...], looks: tuple[np.ndarray, ...], shown: np.ndarray,
+    number: np.uint16, limits: np.ndarray,
+) -> None:  # fmt: skip
+    """Move the log-odds of each entry, note what the look showed, and let the code follow."""
+    odds, doubtful = columns[0], columns[4]
+    row, seen, flagged, cleared = masks
+    for i in range(len(row)):
+        weight = looks[0][row[i]] if row[i] >= 0 else limits[2]
+        is_changed = row[i] >= 0 and weight > 0
+        if flagged[i]:
+            doubtful[i] = min(doubtful[i], np.uint8(254)) + 1
+        elif seen[i]:
+            doubtful[i] = 0
+        if seen[i]:
+            odds[i] = min(max(odds[i] + weight, limits[0]), limits[1])
+        if is_changed:
+            _note(columns, i, looks, row[i], shown, number)
+        if seen[i]:
+            cleared[i] = _recode(columns, i, is_changed, number, limits)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _note(
+    columns: tuple[np.ndarray, ...], i: int, looks: tuple[np.ndarray, ...], row: int, shown: np.ndarray, number: np.uint16
+) -> None:
+    """Note the facts of a look that showed change: dates, number of looks, signs, class likeness, reflectance."""
+    _, _, changed_looks, signs, _, first_changed_on, _, last_changed_on, likeness, seen_as = columns
+    if changed_looks[i] == 0:
+        first_changed_on[i] = number
+    last_changed_on[i] = number
+    changed_looks[i] = min(changed_looks[i], np.uint8(254)) + 1
+    signs[i] |= looks[1][row]
+    n = np.float32(min(changed_looks[i], np.uint8(8)))
+    for k in range(likeness.shape[1]):
+        mean = np.float32(likeness[i, k])
+        likeness[i, k] = np.uint8(np.rint(mean + (np.float32(255.0) * looks[2][row, k] - mean) / n))
+    for band in range(seen_as.shape[1]):
+        seen_as[i, band] = shown[band, row]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _recode(columns: tuple[np.ndarray, ...], i: int, is_changed: bool, number: np.uint16, limits: np.ndarray) -> bool:
+    """Let the code of an entry follow a clear look; returns whether it is cleared by it."""
+    code, changed_looks, signs, first_changed_on, confirmed_on = columns[1], columns[2], columns[3], columns[5], columns[6]
+    odds, was, has_both = columns[0][i], code[i], signs[i] == 3
+    if was >= CONFIRMED:
+        if was == CONFIRMED and odds <= limits[6]:
+            code[i] = FINISHED
+        elif was == FINISHED and odds >= limits[5]:
+            code[i] = CONFIRMED
+        return False
+    if odds >= limits[5] and changed_looks[i] >= limits[7] and has_both:
+        code[i], confirmed_on[i] = CONFIRMED, number
+    elif odds >= limits[4] and has_both:
+        code[i] = PROVISIONAL
+    elif odds >= limits[3] and changed_looks[i] >= 1 and was < PROVISIONAL:
+        code[i] = FIRST
+    is_cleared = not is_changed and odds <= limits[6]
+    if is_cleared:
+        code[i], changed_looks[i], signs[i], first_changed_on[i] = NONE, 0, 0, 0
+    return is_cleared
 
 
 def state_arrays(state: PixelState) -> dict[str, np.ndarray]:

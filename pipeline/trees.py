@@ -40,11 +40,7 @@ class BitTrees:
     def predict_proba(self, features: np.ndarray) -> np.ndarray:
         """Return probabilities (n, class) in the order of `classes_`, float64; NaN in `features` (n, feature) is missing."""
         table = np.ascontiguousarray(features, np.float32)
-        scores = _scores(table, self.thresholds, self.rows, self.values, self.start)
-        scores -= scores.max(axis=1, keepdims=True)
-        np.exp(scores, out=scores)
-        scores /= scores.sum(axis=1, keepdims=True)
-        return scores
+        return _probabilities(table, self.thresholds, self.rows, self.values, self.start)
 
 
 def is_supported(model: object) -> bool:
@@ -113,9 +109,11 @@ def _lay_out(nodes: np.ndarray, by_feature: list[np.ndarray], rows: np.ndarray, 
         values[((_DE_BRUIJN << number) & 0xFFFF) >> 12] = nodes[index]["value"]
 
 
-@njit(cache=True, nogil=True)
-def _scores(table: np.ndarray, thresholds: np.ndarray, rows: np.ndarray, values: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """Scores (n, class) of the rows of a table (n, feature)."""
+@njit(cache=True, nogil=True, error_model="numpy")
+def _probabilities(
+    table: np.ndarray, thresholds: np.ndarray, rows: np.ndarray, values: np.ndarray, start: np.ndarray
+) -> np.ndarray:
+    """Probabilities (n, class) of the rows of a table (n, feature)."""
     trees, missing = values.shape[0], rows.shape[1] - 1
     scores = np.empty((table.shape[0], len(start)), np.float64)
     words, at = np.empty(trees, np.uint16), np.zeros(rows.shape[0], np.int64)
@@ -124,10 +122,16 @@ def _scores(table: np.ndarray, thresholds: np.ndarray, rows: np.ndarray, values:
         _keep(words, rows, at)
         for k in range(len(start)):
             scores[i, k] = start[k] + _sum(words, values, k * (trees // len(start)), trees // len(start))
+        most, total = scores[i].max(), 0.0
+        for k in range(len(start)):
+            scores[i, k] = np.exp(scores[i, k] - most)
+            total += scores[i, k]
+        for k in range(len(start)):
+            scores[i, k] /= total
     return scores
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _find(at: np.ndarray, table: np.ndarray, i: int, thresholds: np.ndarray, missing: int) -> None:
     """Write how many thresholds of each feature lie below its value: to count them all takes less time than to search."""
     for f in range(table.shape[1]):
@@ -137,7 +141,7 @@ def _find(at: np.ndarray, table: np.ndarray, i: int, thresholds: np.ndarray, mis
         at[f] = missing if np.isnan(x) else below
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _keep(words: np.ndarray, rows: np.ndarray, at: np.ndarray) -> None:
     """Write the leaf of each tree, by its de Bruijn number, where `at` names the row of each feature."""
     words[:] = 0xFFFF
@@ -150,7 +154,7 @@ def _keep(words: np.ndarray, rows: np.ndarray, at: np.ndarray) -> None:
         words[t] = np.uint16(np.uint16(word & (~word + 1)) * np.uint16(_DE_BRUIJN)) >> 12
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _sum(leaves: np.ndarray, values: np.ndarray, first: int, count: int) -> float:
     """What the trees of one class add, in four sums that do not wait for each other."""
     a, b, c, d = 0.0, 0.0, 0.0, 0.0

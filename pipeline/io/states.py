@@ -60,13 +60,13 @@ class StoredReference:
 
     def level_at(self, rows: np.ndarray) -> np.ndarray:
         """Return the level of some pixels (flat indices): int16 (n, band), ten-thousandths of reflectance."""
-        y, x = np.divmod(rows, self._kind.shape[1])
-        return self._coefficients[0][:, y, x].T
+        side_by_side = self.file.read("coefficients")
+        return side_by_side.reshape(-1, *side_by_side.shape[2:])[rows, 0]
 
     def near_at(self, rows: np.ndarray) -> np.ndarray:
         """Return the neighbourhood of some pixels (flat indices): uint8 (n, 3)."""
-        y, x = np.divmod(rows, self._kind.shape[1])
-        return self.file.read("near")[y, x]
+        near = self.file.read("near")
+        return near.reshape(-1, near.shape[2])[rows]
 
     def whole(self) -> Reference:
         """Return all of it in memory."""

@@ -202,11 +202,11 @@ def _common_falls(look: Look, past: PastOnDay, seen: np.ndarray) -> np.ndarray:
 
 
 def changed_pixels(state: PixelState, past: Past, chunk: Chunk) -> PixelTable:
-    """Return the pixels of a chunk that are provisional, confirmed or finished, sorted by key."""
+    """Return the pixels of a chunk that are provisional, confirmed or finished, sorted by key, as rows of pixels are."""
     found = state.followed.take(state.followed.code >= PixelCode.PROVISIONAL)
     row, column = np.divmod(found.at, chunk.shape[1])
     top, left = round(-chunk.transform.f / PIXEL_M), round(chunk.transform.c / PIXEL_M)
-    table = PixelTable(
+    return PixelTable(
         key=pixel_key(row + top, column + left),
         code=found.code,
         first_changed_on=found.first_changed_on,
@@ -219,7 +219,6 @@ def changed_pixels(state: PixelState, past: Past, chunk: Chunk) -> PixelTable:
         before=past.level_at(found.at),
         near=past.near_at(found.at),
     )
-    return table.take(np.argsort(table.key, kind="stable"))
 
 
 # --- the reference ---------------------------------------------------------------------------------------------------
