@@ -242,11 +242,22 @@ def merged(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return both[np.append(True, both[1:] != both[:-1])] if len(both) else both
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
+def _places(at: np.ndarray, some: np.ndarray) -> np.ndarray:
+    """Where some of the values of an ascending array stand in it, in one go through both."""
+    found, place = np.empty(len(some), np.int64), 0
+    for i in range(len(some)):
+        while at[place] != some[i]:
+            place += 1
+        found[i] = place
+    return found
+
+
 def _entries(followed: Followed, also: np.ndarray) -> Followed:
     """Entries of the followed pixels and of others, which are as at the beginning."""
     at = merged(followed.at, also)
     wide = no_entries(at)
-    place = np.searchsorted(at, followed.at)
+    place = _places(at, followed.at)
     for field in fields(wide):
         getattr(wide, field.name)[place] = getattr(followed, field.name)
     return wide
@@ -262,7 +273,7 @@ def _advanced(held: Followed, seen: np.ndarray, flagged: np.ndarray, evidence: L
     """Change fresh entries by a look; returns which of them it showed unchanged: bool (n,)."""
     rules = MonitorRules()
     row, cleared = np.full(len(held.at), -1), np.zeros(len(held.at), bool)
-    row[np.searchsorted(held.at, evidence.where)] = np.arange(len(evidence.where))
+    row[_places(held.at, evidence.where)] = np.arange(len(evidence.where))
     _advance(held, (row, seen, flagged, cleared), evidence, number, rules)
     return cleared
 
