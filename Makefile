@@ -8,7 +8,7 @@ INSTALL := $(PIP) install --quiet --no-deps --no-compile --require-hashes
 # Bytecode is written at the first import, whatever the shell says: later starts are several seconds faster.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test install lint types contract unit lock bench bench-peers clean
+.PHONY: demo test install lint types contract unit lock bench bench-accuracy bench-peers clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/overburden demo --out out/demo
@@ -55,14 +55,16 @@ lock:
 	uv pip compile requirements/demo-data.in --no-deps --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements/demo-data.lock
 	uv pip compile requirements/peers.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements/peers.lock
 
-bench: $(VENV)/.runtime
+# Speed and size beside their targets: about half an hour. Accuracy: `make bench-accuracy` (needs ../shared), `make bench-peers`.
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/bench.py
+
+bench-accuracy: $(VENV)/.runtime
 	$(BIN)/python benchmarks/dark_check.py
 	$(BIN)/python benchmarks/held_out_replay.py
 
 bench-peers: $(VENV)/.runtime
 	$(BIN)/python benchmarks/romania_peers.py
-	benchmarks/.peers/bin/python benchmarks/indices.py
-	benchmarks/.peers/bin/python benchmarks/monitor_peers.py
 
 clean:
 	rm -rf out build dist .mypy_cache .ruff_cache .pytest_cache

@@ -203,13 +203,16 @@ def _identity(name: str) -> Key:
 def _refine(coarse: np.ndarray, fine: np.ndarray, begin: tuple[int, int], times: int, nodata: int) -> None:
     """Write pixels between the centres of coarser ones: bilinear over those with data, rounded to the nearest, halves up.
 
-    `begin` is the first fine pixel in fine pixels from the corner of the coarse array, which has a rim of one pixel.
+    As GDAL does it: what lies in a pixel without data has none. `begin` is the first fine pixel in fine pixels from the corner of the coarse array, which has a rim of one pixel.
     """
     for y in range(fine.shape[0]):
         v = (begin[0] + y + 0.5) / times - 0.5
         i = int(v)
         down = v - i
         for x in range(fine.shape[1]):
+            if coarse[(begin[0] + y) // times, (begin[1] + x) // times] == nodata:
+                fine[y, x] = nodata
+                continue
             u = (begin[1] + x + 0.5) / times - 0.5
             j = int(u)
             right = u - j
@@ -221,4 +224,4 @@ def _refine(coarse: np.ndarray, fine: np.ndarray, begin: tuple[int, int], times:
                         w = (down if di else 1.0 - down) * (right if dj else 1.0 - right)
                         total += w * value
                         weight += w
-            fine[y, x] = np.floor(total / weight + 0.5) if weight > 0 else nodata
+            fine[y, x] = np.floor(total / weight + 0.5)
