@@ -1,6 +1,6 @@
 """How much faster the night of a tile is than straightforward numpy and scikit-learn, on the same files and heap settings.
 
-    python benchmarks/nightly_vs_plain.py [--side 2745] [--runs 3]
+    python benchmarks/nightly_vs_plain.py [--side 1830] [--runs 3]
 
 `plain.py` classifies every clear pixel; the walk what passes its screen and gate. Both run in this process, in turn.
 """
@@ -36,7 +36,7 @@ def measure(side: int, share: float, runs: int) -> Figure:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--side", type=int, default=2745)
+    parser.add_argument("--side", type=int, default=1830)
     parser.add_argument("--runs", type=int, default=3)
     asked = parser.parse_args()
     publish(*(measure(asked.side, share, asked.runs) for share in (0.01, 0.05)))
