@@ -203,8 +203,8 @@ def _identity(name: str) -> Key:
 def _refine(coarse: np.ndarray, fine: np.ndarray, begin: tuple[int, int], times: int, nodata: int) -> None:
     """Write pixels between the centres of coarser ones: bilinear over those with data, rounded to the nearest, halves up.
 
-    As GDAL does it, what lies in a pixel without data has none. `begin` is the first fine pixel in fine pixels from the corner of
-    the coarse array, which has a rim of one pixel.
+    As GDAL does it, what lies in a pixel without data has none. `begin` is the first fine pixel in fine pixels from the corner
+    of the coarse array, which has a rim of one pixel.
     """
     for y in range(fine.shape[0]):
         v = (begin[0] + y + 0.5) / times - 0.5
