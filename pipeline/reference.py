@@ -165,10 +165,6 @@ class Reference:
         y, x = np.divmod(rows, self.looks.shape[1])
         return self.near[:, y, x].T
 
-    def ndvi_floor(self, day: date) -> np.ndarray:
-        """Return the NDVI that is still usual in the half-month of a day: float32 (y, x), NaN where not known."""
-        return floor_ndvi(self.floor[period_of(day)])
-
     def expected(self, day: date) -> np.ndarray:
         """Return the expected reflectance on a day: float32 (band, y, x), NaN where there were no looks."""
         return self.on(day).expected()

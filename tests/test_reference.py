@@ -101,17 +101,19 @@ def test_a_season_fitted_on_summers_says_nothing_of_winter() -> None:
     assert supported(reference, date(2024, 6, 15)).all()
     assert not supported(reference, date(2024, 1, 15)).any()
     assert (reference.floor[0] == FLOOR_UNKNOWN).all()
-    assert np.isnan(reference.ndvi_floor(date(2024, 1, 15))).all()
+    assert np.isnan(floor_ndvi(reference.on(date(2024, 1, 15)).floor)).all()
 
 
 def test_an_evergreen_forest_is_watched_in_the_months_that_clouds_hid() -> None:
     dry = [d for d in TWO_YEARS if d.month not in {1, 2, 3}]
     reference = fit_reference(cube_of(dry))
     assert supported(reference, date(2024, 2, 15)).all()
-    assert np.array_equal(reference.ndvi_floor(date(2024, 2, 15)), reference.ndvi_floor(date(2024, 9, 15)))
+    assert np.array_equal(floor_ndvi(reference.on(date(2024, 2, 15)).floor), floor_ndvi(reference.on(date(2024, 9, 15)).floor))
     leaves = np.where([d.month in {10, 11, 12} for d in dry], 0.06, FOREST[NIR])
     deciduous = fit_reference(cube_of(dry, nir=leaves))
-    assert (deciduous.ndvi_floor(date(2024, 2, 15)) < floor_ndvi(deciduous.peak) - 0.2).all()  # like December, not like June
+    assert (
+        floor_ndvi(deciduous.on(date(2024, 2, 15)).floor) < floor_ndvi(deciduous.peak) - 0.2
+    ).all()  # like December, not like June
 
 
 def test_leaf_fall_is_told_within_a_fortnight() -> None:
@@ -120,14 +122,14 @@ def test_leaf_fall_is_told_within_a_fortnight() -> None:
     leaves = np.where([d.timetuple().tm_yday > 288 for d in days], 0.06, FOREST[NIR])
     past = fit_reference(cube_of(days, nir=leaves))
     green = (FOREST[NIR] - FOREST[2]) / (FOREST[NIR] + FOREST[2])
-    assert past.ndvi_floor(date(2024, 9, 20)) == pytest.approx(np.full(SHAPE, green), abs=0.01)
-    assert (past.ndvi_floor(date(2024, 10, 25)) < 0.5).all()
+    assert floor_ndvi(past.on(date(2024, 9, 20)).floor) == pytest.approx(np.full(SHAPE, green), abs=0.01)
+    assert (floor_ndvi(past.on(date(2024, 10, 25)).floor) < 0.5).all()
     assert floor_ndvi(past.peak) == pytest.approx(np.full(SHAPE, green), abs=0.01)
 
 
 def test_the_floor_of_a_steady_forest_is_its_ndvi() -> None:
     ndvi = (FOREST[3] - FOREST[2]) / (FOREST[3] + FOREST[2])
-    floor = fit_reference(cube_of(TWO_YEARS)).ndvi_floor(date(2024, 6, 15))
+    floor = floor_ndvi(fit_reference(cube_of(TWO_YEARS)).on(date(2024, 6, 15)).floor)
     assert floor == pytest.approx(np.full(SHAPE, ndvi), abs=0.5 / 200 + 1e-6)
 
 

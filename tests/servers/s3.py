@@ -13,6 +13,7 @@ BUCKET = "states"
 def running() -> Iterator[str]:
     """Start storage with an empty bucket and name it to this process and its children; gives the bucket's address."""
     import boto3
+    from s3fs import S3FileSystem
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
@@ -23,10 +24,12 @@ def running() -> Iterator[str]:
     }  # fmt: skip
     before = dict(os.environ)
     os.environ.update(named)
+    S3FileSystem.clear_instance_cache()  # one that an earlier server's test made asks that server
     try:
         boto3.client("s3").create_bucket(Bucket=BUCKET)
         yield f"s3://{BUCKET}"
     finally:
         os.environ.clear()
         os.environ.update(before)
+        S3FileSystem.clear_instance_cache()
         server.stop()
