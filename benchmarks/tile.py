@@ -9,7 +9,7 @@ are; short-wave infrared and scene classes are at 10 m as well unless `native` i
 import shutil
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import pairwise
 from pathlib import Path
 
@@ -108,6 +108,7 @@ def _cuts(start: int, size: int, step: int) -> list[tuple[int, int]]:
     return list(pairwise(edges))
 
 
+@cache
 def past_patch(seed: int = 0) -> Reference:
     """The past of a patch of forest: 60 looks in two years, with a season in the near infrared."""
     rng = np.random.default_rng(seed)
@@ -148,16 +149,32 @@ def clouds(rng: np.random.Generator, side: int, share: float = 0.25) -> np.ndarr
     return mask
 
 
-def make_tile(folder: Path, side: int, share: float, *, chunk_px: int = 1024, native: bool = False) -> Tile:
-    """Return a tile whose second date waits to be taken, with a share of its pixels changed."""
+def _empty_tile(folder: Path, side: int, chunk_px: int, *, native: bool) -> Tile:
+    """A tile without files in a new folder."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     config = RunConfig.model_validate({"out": str(folder), "areas": [{"aoi": "tile.geojson", "catalog": "catalog.json"}]})
-    tile = Tile(folder, side, chunk_px, config, native)
+    return Tile(folder, side, chunk_px, config, native)
+
+
+def make_history(folder: Path, side: int, share: float, days: tuple[date, ...], *, chunk_px: int) -> Tile:
+    """Return a tile of which nothing is known yet, with a scene for each day; a share of it is spoil on the last five."""
+    tile, rng = _empty_tile(folder, side, chunk_px, native=False), np.random.default_rng(1)
+    changed = objects(rng, side, share)
+    for n, day in enumerate(days):
+        _write_scene(tile, day, changed & (n >= len(days) - 5), clouds(rng, side), rng)
+    return tile
+
+
+def make_tile(
+    folder: Path, side: int, share: float, *, chunk_px: int = 1024, native: bool = False, later: tuple[date, ...] = (SECOND,)
+) -> Tile:  # fmt: skip
+    """Return a tile whose later dates wait to be taken, with a share of its pixels changed."""
+    tile = _empty_tile(folder, side, chunk_px, native=native)
     rng = np.random.default_rng(1)
     changed = objects(rng, side, share / 0.75)  # a quarter lies under clouds
     before = changed & (np.indices((side, side), np.uint16, sparse=True)[1] < side // 2)
-    for day, spoil in ((FIRST, before), (SECOND, changed)):
+    for day, spoil in ((FIRST, before), *((day, changed) for day in later)):
         _write_scene(tile, day, spoil, clouds(rng, side), rng)
     store, patch, states = open_store(folder / "first.sqlite"), past_patch(), StateFolder(storage_at(folder / "state"))
     area = store.area_state("tile", "digest", "model")
@@ -179,8 +196,9 @@ def _write_scene(tile: Tile, day: date, spoil: np.ndarray, cloud: np.ndarray, rn
     swing = 0.03 * np.cos(2 * np.pi * day.timetuple().tm_yday / 365.25)
     for b, band in enumerate(BANDS):
         base = FOREST[b] + (swing if band == "nir" else 0.0)
-        noise = rng.normal(0, NOISE, (2048, 2048)).astype(np.float32)
-        times = -(-tile.side // 2048)
+        patch = min(tile.side, 2048)
+        noise = rng.normal(0, NOISE, (patch, patch)).astype(np.float32)
+        times = -(-tile.side // patch)
         value = np.tile(noise, (times, times))[: shape[0], : shape[1]] + np.where(spoil, np.float32(SPOIL[b]), np.float32(base))
         value[cloud] += np.float32(0.4)
         _write(tile, day, band, np.rint((value + 0.1) * 1e4).astype(np.uint16))
