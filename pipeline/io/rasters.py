@@ -27,6 +27,8 @@ LEAST_PANE_PX = 1 << 16
 """Blocks smaller than this (rows of a file that is not tiled) are taken several at a time."""
 HELD_BYTES = 384 << 20
 """Two rows of blocks of 1,024 of seven files of a tile are 290 MB."""
+GDAL_CACHE_MB = 64
+"""GDAL would keep the blocks of files that stay open as well, up to a twentieth of the machine's memory."""
 IDLE_FILES = 32
 """Files that stay open for the next chunk: those of four scenes."""
 Key = tuple[object, ...]
@@ -57,7 +59,8 @@ class Panes:
         if source is None:
             source = open_path(href)
         try:
-            yield source
+            with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB):
+                yield source
         except BaseException:
             source.close()
             raise
