@@ -4,6 +4,7 @@ Prefect's own temporary server outlives a parent that is killed. Ours holds the 
 for whatever reason, the pipe closes and the server leaves.
 """
 
+import fcntl
 import os
 import socket
 import subprocess
@@ -14,6 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from pipeline.errors import PipelineError
 
@@ -44,31 +46,60 @@ def _is_healthy(url: str) -> bool:
 @contextmanager
 def local_server() -> Iterator[None]:
     """Run the block against the configured Prefect server, or else against one of our own on loopback."""
-    from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings  # noqa: PLC0415
+    from prefect.settings import (  # noqa: PLC0415
+        PREFECT_API_URL,
+        PREFECT_HOME,
+        PREFECT_LOGGING_TO_API_ENABLED,
+        temporary_settings,
+    )
 
     if PREFECT_API_URL.value():
         yield
         return
     port = _free_port()
     url = f"http://127.0.0.1:{port}/api"
-    process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+    with _start_of_one(Path(PREFECT_HOME.value())):
+        process = _started(port)
+        try:
+            _wait(process, url)
+        except BaseException:
+            _end(process)
+            raise
+    try:
+        with temporary_settings({PREFECT_API_URL: url, PREFECT_LOGGING_TO_API_ENABLED: False}):
+            yield
+    finally:
+        _end(process)
+
+
+@contextmanager
+def _start_of_one(home: Path) -> Iterator[None]:
+    """Let one server after another start in a home: the first makes Prefect's database, and two at once break each other's."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "overburden-start.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _started(port: int) -> "subprocess.Popen[bytes]":
+    """A server that ends when its standard input is closed."""
+    return subprocess.Popen(  # noqa: S603 - our own interpreter and module
         [sys.executable, "-m", "pipeline.flows.local_server", str(port)],
         stdin=subprocess.PIPE,
         env={**os.environ, "PREFECT_UI_ENABLED": "0", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"},
         start_new_session=True,  # an interrupt at the terminal is ours to handle, the server follows us
     )
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Let a server end, by force where it does not."""
+    if process.stdin is not None:
+        process.stdin.close()
     try:
-        _wait(process, url)
-        with temporary_settings({PREFECT_API_URL: url, PREFECT_LOGGING_TO_API_ENABLED: False}):
-            yield
-    finally:
-        if process.stdin is not None:
-            process.stdin.close()
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _wait(process: "subprocess.Popen[bytes]", url: str) -> None:
