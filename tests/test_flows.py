@@ -1,5 +1,6 @@
 """The nightly flow says what `run_aoi` says, byte for byte, survives a bad area, and leaves no process behind."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,24 +10,29 @@ import yaml
 from shapely import Point
 from worlds import pit_in_forest, write_aoi
 
-pytestmark = [pytest.mark.slow]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
+
+
+MARK = "OVERBURDEN_STARTED_BY"
 
 
 def overburden(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "pipeline.cli", *map(str, arguments)], capture_output=True, text=True, timeout=300, check=False
-    )
+        [sys.executable, "-m", "pipeline.cli", *map(str, arguments)], capture_output=True, text=True, timeout=300, check=False,
+        env={**os.environ, MARK: str(os.getpid())},
+    )  # fmt: skip
 
 
 def servers() -> set[int]:
-    """Processes of the local Prefect server."""
+    """Processes of the local Prefect server that this test's commands have started; other tests may have theirs."""
     found = set()
     for process in Path("/proc").glob("[0-9]*"):
         try:
             words = (process / "cmdline").read_bytes().split(b"\0")
+            marks = (process / "environ").read_bytes().split(b"\0")
         except OSError:
             continue
-        if b"pipeline.flows.local_server" in words:
+        if b"pipeline.flows.local_server" in words and f"{MARK}={os.getpid()}".encode() in marks:
             found.add(int(process.name))
     return found
 
