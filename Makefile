@@ -55,7 +55,7 @@ lock:
 	uv pip compile requirements/demo-data.in --no-deps --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements/demo-data.lock
 	uv pip compile requirements/peers.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements/peers.lock
 
-# Speed and size beside their targets: about half an hour. Accuracy: `make bench-accuracy` (needs ../shared), `make bench-peers`.
+# Speed and size beside their targets: minutes a script. Accuracy: `make bench-accuracy` (needs ../shared), `make bench-peers`.
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/bench.py
 

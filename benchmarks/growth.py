@@ -35,7 +35,7 @@ SHARE = 0.01
 TIMES = (1, 2, 4, 8)
 LATER = tuple(SECOND + timedelta(days=5 * n) for n in range(max(TIMES)))
 PAST = tuple(PAST_END - timedelta(days=12 * n) for n in range(60))[::-1]
-SIDES_BOUND, DATES_BOUND = "<= 2.0", "<= 1.5"
+SIDES_BOUND, DATES_BOUND = "<= 2.0", "<= 1.2"
 """Decoded blocks are held up to 384 MiB (`pipeline.io.rasters.HELD_BYTES`): the smallest case does not fill that, the largest
 does. With the dates nothing else may grow. With the side chunks do until they are whole: the lattice cuts tiles of 1,024 px."""
 ONE_CHUNK_PX = 7000

@@ -239,7 +239,7 @@ def _numbers_of(numbers: Mapping[str, np.ndarray], radiometry: Mapping[str, Radi
 
 
 def _largest(kind: np.dtype, radiometry: Radiometry) -> float:
-    """The largest number of a kind that is no brighter than ground can be; NaN is above every number."""
+    """The largest number of a kind that is no brighter than ground can be."""
     if kind.kind == "f":
         return (BRIGHTEST - radiometry.offset) / radiometry.scale
     numbers = np.arange(np.iinfo(kind).max + 1) if kind.itemsize <= 2 else np.arange(1 << 16)

@@ -15,6 +15,7 @@ from pipeline.cube import Look, doubtful_mask
 from pipeline.errors import SceneError
 from pipeline.features import (
     BELOW_FLOOR,
+    FEATURE_ORDER,
     common_falls,
     feature_table,
     gate,
@@ -41,6 +42,7 @@ from pipeline.stages.watching import EVERGREEN_RULES, SeasonRules, unwatched_wor
 LOG = logging.getLogger(__name__)
 STRIP_LOOKS = 16_000_000
 """Pixels times dates that are in memory at once when the reference is fitted, of 26 bytes each (six bands, class, mask)."""
+NDVI = FEATURE_ORDER.index("current_ndvi")
 YEAR_DAYS = 365
 """What must have been seen of a landscape with seasons: a dry forest that was seen green alone seems to be felled each year."""
 DAYS_A_SWAP = 12
@@ -168,16 +170,15 @@ def monitor_look(state: PixelState, past: PastOnDay, look: Look, watched: np.nda
     current, expected = look.reflectance_at(rows), past.expected_at(rows)
     expected[[i for i, b in enumerate(BANDS) if b not in look.numbers]] = np.nan
     now, before = (dict(zip(BANDS, stack, strict=True)) for stack in (current, expected))
-    is_back = doubtful.ravel()[rows] & (state.value_at("doubtful", rows) >= 1) & watched.ravel()[rows]
+    is_back = doubtful.ravel()[rows] & (state.value_at("doubtful", rows) >= 1)
     clear_at = seen.ravel()[rows] & ~(haze(now, before) | shade(now, before)) | is_back
     seen.reshape(-1)[rows] = clear_at
-    floor = past.floor.ravel()[rows]
-    least, ndvi = usual[floor], compute("ndvi", now)
+    least = usual[past.floor.ravel()[rows]]
     moving = _may_have_changed(now, before, least, past.ndvi_spread.ravel()[rows])
     kept = clear_at & (moving | (state.value_at("changed_looks", rows) > 0))
     features = feature_table(current[:, kept], expected[:, kept])
     said = classify(estimator, features)
-    lost = vegetation_anomaly(ndvi[kept], least[kept] + np.float32(BELOW_FLOOR))
+    lost = vegetation_anomaly(features[:, NDVI], least[kept] + np.float32(BELOW_FLOOR))
     signs = signs_of(features) | (lost > 0.5).astype(np.uint8)
     evidence = LookEvidence(rows[kept], np.maximum(said.change, lost), said.seen, said.probabilities, signs, current[:, kept])
     return take_look(state, seen, doubtful, evidence, past.day)
