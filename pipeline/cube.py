@@ -142,8 +142,7 @@ def clear_mask(scl: np.ndarray, has_data: np.ndarray | np.bool, dilation_px: int
     """
     clear, cloudy = np.empty(scl.shape, bool), np.empty(scl.shape, bool)
     _look_up(clear, cloudy, scl, ~np.isin(np.arange(256), NEVER_CLEAR), np.isin(np.arange(256), CLOUDY))
-    if has_data is not np.True_:
-        clear &= has_data
+    clear &= has_data
     if dilation_px > 0 and cloudy.any():
         clear &= ~_grown(_bodies(cloudy), dilation_px + 0.5)
     return clear

@@ -10,6 +10,7 @@ import rasterio
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
+from pipeline.io.providers.local_catalog import LocalCatalog
 from pipeline.io.rasters import Panes, _warped, read_band
 from pipeline.io.windows import open_path
 
@@ -104,3 +105,13 @@ def test_no_more_than_the_limit_is_held_and_the_last_used_stays() -> None:
     for name in "acb":
         panes.get(name, lambda name=name: block(name))
     assert calls == ["a", "b", "c", "b"]
+
+
+def test_a_night_over_a_local_catalogue_keeps_its_files_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    href, opened = write(tmp_path / "a.tif", np.ones((40, 40), "u2")), []
+    opener = rasterio.open
+    monkeypatch.setattr(rasterio, "open", lambda path: opened.append(path) or opener(path))
+    panes = Panes()
+    for column in (0, 20):
+        read_band(LocalCatalog.open, href, grid(0, column, 40, 20), 0, is_classes=False, panes=panes)
+    assert opened == [href]

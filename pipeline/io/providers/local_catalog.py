@@ -3,19 +3,16 @@
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-
-import rasterio
 
 from pipeline.aoi import Area, Grid
 from pipeline.errors import CatalogUnreadableError, PipelineError
 from pipeline.io.file_marks import mark_of
 from pipeline.io.items import Json, is_remote, scene_or_reason
 from pipeline.io.providers import Cost, Piece, Provider, SourceSettings, Unusable
-from pipeline.io.windows import cost_of, native_pieces
+from pipeline.io.windows import cost_of, native_pieces, open_path
 from pipeline.provenance import digest
 from pipeline.scenes import Scene
 
@@ -49,9 +46,8 @@ class LocalCatalog:
         """
         return digest([[path, mark_of(path)] for path in _listed(self.settings.catalog)])
 
-    def open(self, href: str) -> AbstractContextManager[rasterio.DatasetReader]:
-        """Return the opened raster of a path."""
-        return rasterio.open(href)
+    open = staticmethod(open_path)
+    """Files on this machine are opened as such, and stay open for the next chunk (`io.rasters.Panes`)."""
 
     def pieces(self, scene: Scene, names: Sequence[str], grid: Grid) -> Iterator[tuple[str, Piece]]:
         """Yield windows of the files."""
