@@ -48,6 +48,7 @@ def local_server() -> Iterator[None]:
     """Run the block against the configured Prefect server, or else against one of our own on loopback."""
     from prefect.settings import (  # noqa: PLC0415
         PREFECT_API_URL,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
         PREFECT_HOME,
         PREFECT_LOGGING_TO_API_ENABLED,
         temporary_settings,
@@ -65,8 +66,10 @@ def local_server() -> Iterator[None]:
         except BaseException:
             _end(process)
             raise
+    # nobody asks this server whether a run still lives, and a run waits up to a second for the thread that says so
+    silent = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
     try:
-        with temporary_settings({PREFECT_API_URL: url, PREFECT_LOGGING_TO_API_ENABLED: False}):
+        with temporary_settings({PREFECT_API_URL: url, PREFECT_LOGGING_TO_API_ENABLED: False, **silent}):
             yield
     finally:
         _end(process)
