@@ -3,7 +3,8 @@
 The classifier is nine tenths of what the computing of a night costs. A tree of at most 16 leaves is a word of 16 bits: each
 split that a sample fails takes the leaves of its left branch out of the word, and the lowest bit that is left is the leaf
 (Lucchese et al. 2015, doi:10.1145/2766462.2767733). All splits of one feature are tested at once: the number of thresholds
-below the value names a row with the words of all trees, and the rows of all features are combined by a bitwise and.
+below the value names a row with the words of all trees, and the rows of all features are combined by a bitwise and. What the
+leaves add is looked up for two trees of a class at once.
 """
 
 from dataclasses import dataclass
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 LEAVES = 16
 """Leaves that a tree may have."""
 ALL = np.uint16(0xFFFF)
+AT_ONCE = 8
+"""Features that are taken in one go over the words."""
+LINE = 32
+"""Words in a line of the processor's cache."""
 _DE_BRUIJN = 0x0F2D
 """A de Bruijn sequence of 16 bits: times a power of two, its upper four bits name that power."""
 
@@ -31,11 +36,12 @@ class BitTrees:
     """float32 (feature, a multiple of 16): ascending, infinite beyond those of the feature."""
     rows: np.ndarray
     """uint16 (feature, most + 2, tree): leaves left by the number of thresholds below a value; the last is of a missing one.
-    Features are made up to a multiple of four by such that leave all."""
+    Features are made up to a multiple of eight by such that leave all; rows begin where cache lines do."""
     values: np.ndarray
-    """float64 (tree, 16): what a leaf adds to the score of its class, in the order of its de Bruijn number."""
+    """float64 (pair, 256): what the leaves of two trees of one class add to its score, in the order of their de Bruijn numbers.
+    Pair k is of the words k and k + half of all; the pairs of a class follow each other, made up to a multiple of four."""
     start: np.ndarray
-    """float64 (class): score before the first tree. The trees of a class follow each other, made up to a multiple of four."""
+    """float64 (class): score before the first tree."""
 
     def predict_proba(self, features: np.ndarray) -> np.ndarray:
         """Return probabilities (n, class) in the order of `classes_`, float64; NaN in `features` (n, feature) is missing."""
@@ -66,17 +72,32 @@ def bit_trees(model: "HistGradientBoostingClassifier") -> BitTrees:
     every = np.concatenate([nodes for trees in groups for nodes in trees])
     inner = every[every["is_leaf"] == 0]
     by_feature = [np.unique(_down(inner["num_threshold"][inner["feature_idx"] == f])) for f in range(model.n_features_in_)]
-    most, each = max(len(t) for t in by_feature), -(-len(groups[0]) // 4) * 4  # four trees of a class at a time
-    thresholds = np.full((len(by_feature), -(-most // 16) * 16), np.inf, np.float32)
+    most = max(len(t) for t in by_feature)
+    thresholds = np.full((len(by_feature), _whole(most, 16)), np.inf, np.float32)
     for f, t in enumerate(by_feature):
         thresholds[f, : len(t)] = t
-    rows = np.full((-(-len(by_feature) // 4) * 4, most + 2, each * len(groups)), ALL)  # and four features
-    values = np.zeros((each * len(groups), LEAVES))
+    each = _whole(-(-len(groups[0]) // 2), AT_ONCE // 2)  # pairs of a class
+    half = _whole(each * len(groups), LINE // 2)
+    rows = _on_a_line((_whole(len(by_feature), AT_ONCE), most + 2, 2 * half))
+    leaves = np.zeros((2, each * len(groups), LEAVES))
     for k, trees in enumerate(groups):
-        for number, nodes in enumerate(trees, k * each):
-            _lay_out(nodes, by_feature, rows[:, :, number], values[number])
-    start = np.asarray(model._baseline_prediction, float).ravel()
-    return BitTrees(np.asarray(model.classes_), thresholds, rows, values, start)
+        for number, nodes in enumerate(trees):
+            pair, second = k * each + number // 2, number % 2
+            _lay_out(nodes, by_feature, rows[:, :, pair + second * half], leaves[second, pair])
+    values = (leaves[0, :, :, None] + leaves[1, :, None, :]).reshape(-1, LEAVES**2)
+    return BitTrees(np.asarray(model.classes_), thresholds, rows, values, np.asarray(model._baseline_prediction, float).ravel())
+
+
+def _whole(number: int, step: int) -> int:
+    """The least multiple of a step that is not below a number."""
+    return -(-number // step) * step
+
+
+def _on_a_line(shape: tuple[int, int, int]) -> np.ndarray:
+    """Words that leave all, from the beginning of a line of the processor's cache on: uint16 of the shape."""
+    words = np.full(int(np.prod(shape)) + LINE, ALL)
+    begin = -words.ctypes.data % (2 * LINE) // 2
+    return words[begin : begin + int(np.prod(shape))].reshape(shape)
 
 
 def _down(thresholds: np.ndarray) -> np.ndarray:
@@ -114,14 +135,15 @@ def _probabilities(
     table: np.ndarray, thresholds: np.ndarray, rows: np.ndarray, values: np.ndarray, start: np.ndarray
 ) -> np.ndarray:
     """Probabilities (n, class) of the rows of a table (n, feature)."""
-    trees, missing = values.shape[0], rows.shape[1] - 1
+    missing, each = rows.shape[1] - 1, np.uint64(len(values) // len(start))
     scores = np.empty((table.shape[0], len(start)), np.float64)
-    words, at = np.empty(trees, np.uint16), np.zeros(rows.shape[0], np.int64)
+    words, at = np.empty(rows.shape[2], np.uint16), np.zeros(rows.shape[0], np.int64)
     for i in range(len(table)):
         _find(at, table, i, thresholds, missing)
         _keep(words, rows, at)
+        _pair(words)
         for k in range(len(start)):
-            scores[i, k] = start[k] + _sum(words, values, k * (trees // len(start)), trees // len(start))
+            scores[i, k] = start[k] + _sum(words, values, np.uint64(k) * each, each)
         most, total = scores[i].max(), 0.0
         for k in range(len(start)):
             scores[i, k] = np.exp(scores[i, k] - most)
@@ -133,7 +155,7 @@ def _probabilities(
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _find(at: np.ndarray, table: np.ndarray, i: int, thresholds: np.ndarray, missing: int) -> None:
-    """Write how many thresholds of each feature lie below its value: to count them all takes less time than to search."""
+    """Write how many thresholds of each feature lie below its value: to count them all takes no longer than to search."""
     for f in range(table.shape[1]):
         below, x = np.int32(0), table[i, f]
         for j in range(thresholds.shape[1]):
@@ -143,24 +165,36 @@ def _find(at: np.ndarray, table: np.ndarray, i: int, thresholds: np.ndarray, mis
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _keep(words: np.ndarray, rows: np.ndarray, at: np.ndarray) -> None:
-    """Write the leaf of each tree, by its de Bruijn number, where `at` names the row of each feature."""
-    words[:] = 0xFFFF
-    for f in range(0, len(at), 4):
-        a, b, c, d = at[f], at[f + 1], at[f + 2], at[f + 3]
+    """Write the leaves left of each tree, where `at` names the row of each feature."""
+    words[:] = ALL
+    for f in range(0, len(at), AT_ONCE):
+        a, b, c, d = rows[f, at[f]], rows[f + 1, at[f + 1]], rows[f + 2, at[f + 2]], rows[f + 3, at[f + 3]]
+        e, g, h, i = rows[f + 4, at[f + 4]], rows[f + 5, at[f + 5]], rows[f + 6, at[f + 6]], rows[f + 7, at[f + 7]]
         for t in range(len(words)):
-            words[t] &= rows[f, a, t] & rows[f + 1, b, t] & rows[f + 2, c, t] & rows[f + 3, d, t]
-    for t in range(len(words)):
-        word = words[t]
-        words[t] = np.uint16(np.uint16(word & (~word + 1)) * np.uint16(_DE_BRUIJN)) >> 12
+            words[t] &= a[t] & b[t] & c[t] & d[t] & e[t] & g[t] & h[t] & i[t]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _pair(words: np.ndarray) -> None:
+    """Write the leaves of two trees at once over those of the first, by their de Bruijn numbers."""
+    half = len(words) // 2
+    one, other = words[:half], words[half:]
+    for t in range(half):
+        first = np.uint16(np.uint16(one[t] & (~one[t] + 1)) * np.uint16(_DE_BRUIJN)) >> 12
+        second = np.uint16(np.uint16(other[t] & (~other[t] + 1)) * np.uint16(_DE_BRUIJN)) >> 12
+        one[t] = np.uint16(first << 4) | second
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _sum(leaves: np.ndarray, values: np.ndarray, first: int, count: int) -> float:
-    """What the trees of one class add, in four sums that do not wait for each other."""
+def _sum(pairs: np.ndarray, values: np.ndarray, first: np.uint64, count: np.uint64) -> float:
+    """What the pairs of one class add, in four sums that do not wait for each other.
+
+    Unsigned, since numba asks of every signed index whether it counts from the end.
+    """
     a, b, c, d = 0.0, 0.0, 0.0, 0.0
-    for t in range(first, first + count, 4):
-        a += values[t, leaves[t]]
-        b += values[t + 1, leaves[t + 1]]
-        c += values[t + 2, leaves[t + 2]]
-        d += values[t + 3, leaves[t + 3]]
+    for t in range(first, first + count, np.uint64(4)):
+        a += values[t, pairs[t]]
+        b += values[t + np.uint64(1), pairs[t + np.uint64(1)]]
+        c += values[t + np.uint64(2), pairs[t + np.uint64(2)]]
+        d += values[t + np.uint64(3), pairs[t + np.uint64(3)]]
     return (a + b) + (c + d)
