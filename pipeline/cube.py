@@ -41,6 +41,8 @@ CLOUDY = (SceneClass.CLOUD_SHADOW, SceneClass.CLOUD_MEDIUM, SceneClass.CLOUD_HIG
 """Classes that hide the ground and whose rims do too."""
 NEVER_CLEAR = (SceneClass.NO_DATA, SceneClass.SATURATED, SceneClass.SNOW, *CLOUDY)
 """Classes under which a pixel says nothing about the ground."""
+IS_CLEAR, IS_CLOUDY = ~np.isin(np.arange(256), NEVER_CLEAR), np.isin(np.arange(256), CLOUDY)
+"""Of each class, by number."""
 DARKEST_OPAQUE_BLUE = 0.22
 """No opaque cloud is darker than this in blue reflectance: tailings and turbid ponds, which the scene classification
 takes for cloud, are (their means are 0.11 to 0.12; see the signatures in `pipeline/demo`)."""
@@ -52,12 +54,19 @@ that a product can hold), which the scene classification does not always call so
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _look_up(clear: np.ndarray, cloudy: np.ndarray, scl: np.ndarray, is_clear: np.ndarray, is_cloudy: np.ndarray) -> None:
-    """Write what two tables (256) say of the class of each pixel."""
+def _look_up(mask: np.ndarray, scl: np.ndarray, table: np.ndarray) -> None:
+    """Write what a table (256) says of the class of each pixel."""
     for y in range(scl.shape[0]):
         for x in range(scl.shape[1]):
-            clear[y, x] = is_clear[scl[y, x]]
-            cloudy[y, x] = is_cloudy[scl[y, x]]
+            mask[y, x] = table[scl[y, x]]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _keep_clear(mask: np.ndarray, scl: np.ndarray, table: np.ndarray, near_cloud: np.ndarray) -> None:
+    """Take out of a mask where a table (256) does not have the class, and what is near a cloud."""
+    for y in range(mask.shape[0]):
+        for x in range(mask.shape[1]):
+            mask[y, x] &= table[scl[y, x]] & ~near_cloud[y, x]
 
 
 def _grown(mask: np.ndarray, radius_px: float) -> np.ndarray:
@@ -140,12 +149,18 @@ def clear_mask(scl: np.ndarray, has_data: np.ndarray | np.bool, dilation_px: int
     >>> clear_mask(np.array([[4, 5, 9]], "u1"), np.ones((1, 3), bool), 0).tolist()
     [[True, True, False]]
     """
-    clear, cloudy = np.empty(scl.shape, bool), np.empty(scl.shape, bool)
-    _look_up(clear, cloudy, scl, ~np.isin(np.arange(256), NEVER_CLEAR), np.isin(np.arange(256), CLOUDY))
-    clear &= has_data
-    if dilation_px > 0 and cloudy.any():
-        clear &= ~_grown(_bodies(cloudy), dilation_px + 0.5)
+    clear = np.broadcast_to(has_data, scl.shape).copy()
+    _keep_clear(clear, scl, IS_CLEAR, _near_cloud(scl, dilation_px))
     return clear
+
+
+def _near_cloud(scl: np.ndarray, dilation_px: int) -> np.ndarray:
+    """Where a cloud or shadow lies within a number of pixels: bool (y, x); specks are none."""
+    cloudy = np.zeros(scl.shape, bool)
+    if dilation_px > 0:
+        _look_up(cloudy, scl, IS_CLOUDY)
+        return _grown(_bodies(cloudy), dilation_px + 0.5)
+    return cloudy
 
 
 @dataclass(frozen=True)
@@ -192,7 +207,7 @@ def make_look(
     has_data, is_ground = _numbers_of(numbers, radiometry)
     margin = (scl.shape[0] - has_data.shape[0]) // 2
     inner = (slice(margin, scl.shape[0] - margin), slice(margin, scl.shape[1] - margin))
-    is_ground &= clear_mask(scl, np.True_, dilation_px)[inner]
+    _keep_clear(is_ground, scl[inner], IS_CLEAR, _near_cloud(scl, dilation_px)[inner])
     return Look(numbers, radiometry, scl[inner], is_ground, has_data)
 
 

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+import rasterio
 import shapely
 import xarray as xr
 from odc.geo.geobox import GeoBox
@@ -19,7 +20,7 @@ from pipeline.errors import (
     SceneGoneError,
     SceneUnreadableError,
 )
-from pipeline.io.rasters import Panes, read_band
+from pipeline.io.rasters import GDAL_CACHE_MB, Panes, read_band
 from pipeline.io.web import GoneError, shown
 from pipeline.io.windows import Opener, open_path
 from pipeline.scenes import BANDS, SCL, Acquisition, Radiometry, Scene, check_dark, looked_at_step
@@ -69,7 +70,8 @@ def read_numbers(
     grids = {name: grid.pad(margin) if name == SCL and margin else grid for name in names}
     is_far = any(scene.assets[name].href.startswith(("https://", "http://", "s3://")) for name in names)
     if not is_far:
-        return {name: _layer(scene, name, grids[name], opener, panes) for name in names}
+        with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB):
+            return {name: _layer(scene, name, grids[name], opener, panes) for name in names}
     with ThreadPoolExecutor(BANDS_AT_ONCE) as pool:
         return dict(zip(names, pool.map(lambda name: _layer(scene, name, grids[name], opener, panes), names), strict=True))
 

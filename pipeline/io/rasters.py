@@ -59,8 +59,7 @@ class Panes:
         if source is None:
             source = open_path(href)
         try:
-            with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB):
-                yield source
+            yield source
         except BaseException:
             source.close()
             raise
