@@ -14,7 +14,6 @@ import xarray as xr
 from numba import njit
 
 from pipeline.errors import CubeContractError
-from pipeline.indices import pixel_difference
 from pipeline.scenes import BANDS, SCL, Radiometry
 
 DIMS = ("time", "y", "x")
@@ -41,13 +40,6 @@ CLOUDY = (SceneClass.CLOUD_SHADOW, SceneClass.CLOUD_MEDIUM, SceneClass.CLOUD_HIG
 """Classes that hide the ground and whose rims do too."""
 NEVER_CLEAR = (SceneClass.NO_DATA, SceneClass.SATURATED, SceneClass.SNOW, *CLOUDY)
 """Classes under which a pixel says nothing about the ground."""
-IS_CLEAR, IS_CLOUDY = ~np.isin(np.arange(256), NEVER_CLEAR), np.isin(np.arange(256), CLOUDY)
-"""Of each class, by number."""
-DARKEST_OPAQUE_BLUE = 0.22
-"""No opaque cloud is darker than this in blue reflectance: tailings and turbid ponds, which the scene classification
-takes for cloud, are (their means are 0.11 to 0.12; see the signatures in `pipeline/demo`)."""
-LIT_RED, LEAFLESS_NDVI, WET_MNDWI = 0.06, 0.35, 0.1
-"""Ground under a flag is brighter than this in red, has no leaves by this NDVI, and where it is water this MNDWI."""
 BRIGHTEST = 1.6
 """No ground reflects more: fresh snow that faces a low sun stays below. Beyond lie saturated lines (6.55 is the largest number
 that a product can hold), which the scene classification does not always call so."""
@@ -150,15 +142,20 @@ def clear_mask(scl: np.ndarray, has_data: np.ndarray | np.bool, dilation_px: int
     [[True, True, False]]
     """
     clear = np.broadcast_to(has_data, scl.shape).copy()
-    _keep_clear(clear, scl, IS_CLEAR, _near_cloud(scl, dilation_px))
+    _keep_clear(clear, scl, ~_table_of(NEVER_CLEAR), _near_cloud(scl, dilation_px))
     return clear
+
+
+def _table_of(classes: Sequence[SceneClass]) -> np.ndarray:
+    """Which numbers of a scene class are among some: bool (256)."""
+    return np.isin(np.arange(256), classes)
 
 
 def _near_cloud(scl: np.ndarray, dilation_px: int) -> np.ndarray:
     """Where a cloud or shadow lies within a number of pixels: bool (y, x); specks are none."""
     cloudy = np.zeros(scl.shape, bool)
     if dilation_px > 0:
-        _look_up(cloudy, scl, IS_CLOUDY)
+        _look_up(cloudy, scl, _table_of(CLOUDY))
         return _grown(_bodies(cloudy), dilation_px + 0.5)
     return cloudy
 
@@ -181,9 +178,9 @@ class Look:
     def reflectance_at(self, rows: np.ndarray) -> np.ndarray:
         """Return the reflectance of some pixels (flat indices): float32 (band, n), NaN without data and in absent bands."""
         found = np.full((len(BANDS), len(rows)), np.nan, np.float32)
-        for k, name in enumerate(BANDS):
-            if name in self.numbers:
-                _pick(found[k], rows, self.numbers[name], terms(self, (name,))[0])
+        names = tuple(name for name in BANDS if name in self.numbers)
+        bands = tuple(np.ascontiguousarray(self.numbers[name]) for name in names)
+        _pick(found, rows, bands, terms(self, names), np.array([BANDS.index(name) for name in names]))
         return found
 
     def bands(self, step: int = 1) -> dict[str, np.ndarray]:
@@ -207,7 +204,7 @@ def make_look(
     has_data, is_ground = _numbers_of(numbers, radiometry)
     margin = (scl.shape[0] - has_data.shape[0]) // 2
     inner = (slice(margin, scl.shape[0] - margin), slice(margin, scl.shape[1] - margin))
-    _keep_clear(is_ground, scl[inner], IS_CLEAR, _near_cloud(scl, dilation_px)[inner])
+    _keep_clear(is_ground, scl[inner], ~_table_of(NEVER_CLEAR), _near_cloud(scl, dilation_px)[inner])
     return Look(numbers, radiometry, scl[inner], is_ground, has_data)
 
 
@@ -231,11 +228,13 @@ def reflectance_of(dn: float, terms: np.ndarray) -> np.float32:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _pick(found: np.ndarray, rows: np.ndarray, dn: np.ndarray, terms: np.ndarray) -> None:
-    """Write the reflectance of some pixels (flat indices) of one band."""
-    width = dn.shape[1]
+def _pick(found: np.ndarray, rows: np.ndarray, bands: tuple[np.ndarray, ...], terms: np.ndarray, place: np.ndarray) -> None:
+    """Write the reflectance of some pixels (flat indices), of each band to its place."""
+    width = bands[0].shape[1]
     for i in range(len(rows)):
-        found[i] = reflectance_of(dn[rows[i] // width, rows[i] % width], terms)
+        y, x = rows[i] // width, rows[i] % width
+        for k in range(len(bands)):
+            found[place[k], i] = reflectance_of(bands[k][y, x], terms[k])
 
 
 def has_numbers(numbers: Mapping[str, np.ndarray], radiometry: Mapping[str, Radiometry]) -> np.ndarray:
@@ -272,51 +271,10 @@ def _keep_numbers(has_data: np.ndarray, is_ground: np.ndarray, dn: np.ndarray, n
             is_ground[y, x] &= is_number & (value <= largest)
 
 
-def doubtful_mask(look: Look, where: np.ndarray) -> np.ndarray:
-    """Return where the scene classification says cloud, shadow or snow but the spectrum is one of bare ground or water.
-
-    Bool (y, x), within `where`. Too dark in blue for an opaque cloud, no vegetation under a thin one, and either redder than
-    grey (bare ground) or wetter than bare (water). Such a pixel counts as ground only when it looks so on two or more looks in
-    a row: what is bright or turbid and stays is ground (microsoft/sentinel2-cloud-detector issue 93, GERSL/Fmask4
-    issue 39).
-    """
-    limits = np.array([DARKEST_OPAQUE_BLUE, LIT_RED, LEAFLESS_NDVI, WET_MNDWI], np.float32)
-    is_flagged = np.isin(np.arange(256), (*CLOUDY, SceneClass.SNOW))
-    found = np.zeros(where.shape, bool)
-    bands = tuple(look.numbers[n] for n in SPECTRUM)
-    _mark_ground(found, where, (look.scl, is_flagged), bands, (terms(look, SPECTRUM), limits))
-    return found
-
-
-SPECTRUM = ("blue", "green", "red", "nir", "swir16")
-"""Bands that tell ground from cloud and shadow; every look has them."""
-
-
 def terms(look: Look, names: Sequence[str]) -> np.ndarray:
     """Return no-data, scale and offset of some bands of a look, for kernels: float32 (band, 3)."""
     used = [look.radiometry[name] for name in names]
     return np.array([(r.nodata, r.scale, r.offset) for r in used], np.float32)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _mark_ground(
-    found: np.ndarray, where: np.ndarray, classes: tuple[np.ndarray, np.ndarray], bands: tuple[np.ndarray, ...],
-    numbers: tuple[np.ndarray, np.ndarray],
-) -> None:  # fmt: skip
-    """Mark what `doubtful_mask` returns; `classes` are SCL and which of its classes count, `numbers` terms and limits."""
-    scl, is_flagged = classes
-    terms, limits = numbers
-    for y in range(found.shape[0]):
-        for x in range(found.shape[1]):
-            if not (is_flagged[scl[y, x]] and where[y, x]):
-                continue
-            blue, red = reflectance_of(bands[0][y, x], terms[0]), reflectance_of(bands[2][y, x], terms[2])
-            if not (blue < limits[0] and red > limits[1]):
-                continue
-            green, nir = reflectance_of(bands[1][y, x], terms[1]), reflectance_of(bands[3][y, x], terms[3])
-            swir = reflectance_of(bands[4][y, x], terms[4])
-            is_bare_or_wet = swir > np.float32(1.5) * blue or pixel_difference(green, swir) > limits[3]
-            found[y, x] = is_bare_or_wet and pixel_difference(nir, red) < limits[2]
 
 
 def make_cube(days: Sequence[date], reflectance: Mapping[str, np.ndarray], scl: np.ndarray, dilation_px: int = 2) -> xr.Dataset:

@@ -199,15 +199,23 @@ def _suspects(
     terms: np.ndarray, limits: np.ndarray,
 ) -> np.ndarray:  # fmt: skip
     """The kernel of `suspects`; `planes` are floor, spread and levels, `limits` the thresholds of the gate."""
-    found = np.empty(seen.size, np.int64)
+    found, marked, least_of = (
+        np.empty(seen.size, np.int64),
+        np.empty(seen.shape[1], np.bool_),
+        np.empty(seen.shape[1], np.float32),
+    )
     count, width = 0, seen.shape[1]
     for y in range(seen.shape[0]):
+        for x in range(width):  # a table is not read many pixels at once
+            least_of[x] = usual[planes[0][y, x]]
+        if not _may_be_below(marked, seen[y], least_of, (bands[1][y], bands[2][y]), terms):
+            continue
         for x in range(width):
-            if not seen[y, x]:
+            if not marked[x]:
                 continue
             red = reflectance_of(bands[1][y, x], terms[1])
             ndvi = pixel_difference(reflectance_of(bands[2][y, x], terms[2]), red)
-            least = usual[planes[0][y, x]]
+            least = least_of[x]
             if ndvi >= least:
                 continue
             if np.isnan(least):
@@ -218,6 +226,27 @@ def _suspects(
             found[count] = y * width + x
             count += 1
     return found[:count].copy()
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _may_be_below(
+    marked: np.ndarray, seen: np.ndarray, least: np.ndarray, bands: tuple[np.ndarray, np.ndarray], terms: np.ndarray
+) -> bool:
+    """Mark the pixels of a row whose NDVI is not clearly as usual; returns whether there are any.
+
+    Without a division or a branch, so that many pixels are done at once; what is marked is asked again.
+    """
+    some = np.uint8(0)
+    slack, dark = np.float32(1e-5), np.float32(1e-3)
+    for x in range(len(marked)):
+        red = np.float32(bands[0][x]) * terms[1, 1] + terms[1, 2]
+        nir = np.float32(bands[1][x]) * terms[2, 1] + terms[2, 2]
+        total = nir + red
+        is_usual = np.uint8(nir - red > (least[x] + slack) * total) & np.uint8(total > dark)
+        may = np.uint8(seen[x]) & (is_usual ^ np.uint8(1))
+        marked[x] = may != 0
+        some |= may
+    return bool(some != 0)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")

@@ -118,13 +118,23 @@ class PixelState:
         return plane.reshape(*self.clear_looks.shape, *column.shape[1:])
 
     def value_at(self, name: str, rows: np.ndarray) -> np.ndarray:
-        """Return one of the columns of `FOLLOWED` at flat indices: (n,)."""
+        """Return one of the columns of `FOLLOWED` at ascending flat indices: (n,)."""
         at, column = self.followed.at, getattr(self.followed, name)
         empty = np.array(MonitorRules().prior if name == "log_odds" else 0, column.dtype)
-        if not len(at):
-            return np.full(len(rows), empty)
-        place = np.minimum(np.searchsorted(at, rows), len(at) - 1)
-        return np.where(at[place] == rows, column[place], empty)
+        found = np.full(len(rows), empty)
+        _copy_held(found, rows, at, column)
+        return found
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _copy_held(found: np.ndarray, rows: np.ndarray, at: np.ndarray, column: np.ndarray) -> None:
+    """Write the entries of a table where it has one, in one go through two ascending arrays."""
+    place = 0
+    for i in range(len(rows)):
+        while place < len(at) and at[place] < rows[i]:
+            place += 1
+        if place < len(at) and at[place] == rows[i]:
+            found[i] = column[place]
 
 
 def no_entries(at: np.ndarray, rules: MonitorRules | None = None) -> Followed:
@@ -196,7 +206,7 @@ def take_look(state: PixelState, clear: np.ndarray, doubtful: np.ndarray, eviden
     clear : bool (y, x)
         Pixels that count as seen on this day.
     doubtful : bool (y, x)
-        Pixels flagged as cloud with the spectrum of ground (`cube.doubtful_mask`).
+        Pixels flagged as cloud with the spectrum of ground (`doubtful.doubtful_mask`).
     evidence : LookEvidence
         Clear pixels that are in none of `evidence.where` looked as expected.
     day : date

@@ -64,7 +64,7 @@ def take_look(state: DenseState, clear: np.ndarray, doubtful: np.ndarray, eviden
     clear : bool (y, x)
         Pixels that count as seen on this day.
     doubtful : bool (y, x)
-        Pixels flagged as cloud with the spectrum of ground (`cube.doubtful_mask`).
+        Pixels flagged as cloud with the spectrum of ground (`doubtful.doubtful_mask`).
     evidence : LookEvidence
         Clear pixels that are in none of `evidence.where` looked as expected.
     day : date

@@ -19,12 +19,12 @@ from pipeline.cube import (
     bands_of,
     check_cube,
     clear_mask,
-    doubtful_mask,
     look_of,
     make_cube,
     make_look,
 )
 from pipeline.cube import cube_of as cube_of_look
+from pipeline.doubtful import doubtful_mask
 from pipeline.errors import CubeContractError
 from pipeline.scenes import Radiometry
 

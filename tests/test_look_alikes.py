@@ -15,7 +15,7 @@ import pytest
 from look_alike_scenes import LOOKS, SPOT, Outcome, Place, called, forest, mined, walk
 from scipy import ndimage
 
-import pipeline.cube
+import pipeline.doubtful
 import pipeline.features
 import pipeline.monitor
 import pipeline.reference
@@ -282,7 +282,7 @@ def test_a_pond_that_is_taken_for_cloud_and_gone_on_the_next_look_is_not_kept() 
 
 def test_what_is_kept_is_too_dark_for_a_cloud(monkeypatch: pytest.MonkeyPatch) -> None:
     pond = called(SceneClass.CLOUD_HIGH, Place(forest(), ((2, SPOT, Cover.POND),)), SPOT, 2)
-    monkeypatch.setattr(pipeline.cube, "DARKEST_OPAQUE_BLUE", 0.0)
+    monkeypatch.setattr(pipeline.doubtful, "DARKEST_OPAQUE_BLUE", 0.0)
     assert walk(pond).told == ()
 
 

@@ -4,12 +4,15 @@ from datetime import date, timedelta
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from worlds import BANDS, FOREST, SPOIL
 
 from pipeline.cube import AS_REFLECTANCE, Look, make_cube, make_look
 from pipeline.features import BELOW_FLOOR, gate, suspects, usual_ndvi
 from pipeline.indices import compute
-from pipeline.reference import SCALE, Reference, fit_reference, floor_ndvi
+from pipeline.reference import SCALE, PastOnDay, Reference, fit_reference, floor_ndvi
 from pipeline.scenes import Radiometry
 
 SHAPE = (20, 30)
@@ -47,6 +50,21 @@ def test_where_a_floor_is_known_what_lies_below_it_is_suspect(as_numbers: bool) 
     below = compute("ndvi", now.bands()) < floor_ndvi(known.floor) - np.float32(BELOW_FLOOR)
     assert 50 < below.sum() < 550
     np.testing.assert_array_equal(found, np.flatnonzero(below))
+
+
+@given(
+    arrays(np.uint16, (2, 3, 5), elements=st.sampled_from([1, 900, 999, 1000, 1001, 1010, 1100, 2000, 4000, 17000])),
+    arrays(np.uint8, (3, 5), elements=st.integers(0, 254)),
+    arrays(bool, (3, 5)),
+)
+def test_whole_rows_are_screened_as_each_pixel_is(numbers: np.ndarray, floor: np.ndarray, seen: np.ndarray) -> None:
+    nothing = np.zeros((3, 5), np.uint8)
+    known = PastOnDay(DAY, nothing, floor, nothing, np.zeros((3, 6, 3, 5), np.int16), nothing.astype(np.uint16))
+    bands = {name: numbers[int(name == "nir")] for name in BANDS}
+    now = make_look(bands, dict.fromkeys(BANDS, Radiometry(1e-4, -0.1)), np.full((3, 5), 4, "u1"))
+    usual = usual_ndvi(np.zeros(10, np.float32))
+    is_usual = compute("ndvi", now.bands()) >= usual[floor]  # not so where red and nir add up to nothing
+    np.testing.assert_array_equal(suspects(now, known, seen, usual), np.flatnonzero(seen & ~is_usual))
 
 
 @pytest.mark.parametrize("as_numbers", [False, True])

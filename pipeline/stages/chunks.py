@@ -11,7 +11,8 @@ from odc.geo.geobox import GeoBox
 from pipeline.aoi import PIXEL_M, Chunk
 from pipeline.change import PixelEstimator, classify
 from pipeline.config import ReferenceSection, RunConfig
-from pipeline.cube import Look, doubtful_mask
+from pipeline.cube import Look
+from pipeline.doubtful import doubtful_mask
 from pipeline.errors import SceneError
 from pipeline.features import (
     BELOW_FLOOR,

@@ -89,7 +89,7 @@ def _watch(
 
 def unwatched_words(watched: np.ndarray, chunk: Chunk) -> str:
     """Return how much of a chunk no change could be seen on, for the ledger; empty below `UNWATCHED_PCT`."""
-    share = 100.0 * (1.0 - np.count_nonzero(watched) / max(np.count_nonzero(chunk.inside), 1))
+    share = 100.0 * (1.0 - np.count_nonzero(watched) / max(int(np.count_nonzero(chunk.inside)), 1))
     if share < UNWATCHED_PCT:
         return ""
     return f"{share:.0f} % of chunk {chunk.id} is not watched: bare, leafless or unknown in the reference at that time of year"
