@@ -54,9 +54,14 @@ def feature_table(current: np.ndarray, expected: np.ndarray) -> np.ndarray:
     current, expected : float32 (band, n)
         Reflectance in the order of `scenes.BANDS`; NaN where a band is missing, which the classifier takes as missing.
     """
-    now, before = (compute_all(FEATURE_INDICES, dict(zip(BANDS, look, strict=True))) for look in (current, expected))
-    changes = [now[key] - before[key] for key in FEATURE_INDICES]
-    return np.stack([*current, *expected, *now.values(), *changes], axis=1).astype(np.float32, copy=False)
+    bands, indices = len(BANDS), len(FEATURE_INDICES)
+    columns = np.empty((len(FEATURE_ORDER), current.shape[1]), np.float32)  # a column is written and read as a whole
+    columns[:bands], columns[bands : 2 * bands] = current, expected
+    now, before = columns[2 * bands : -indices], np.empty((indices, current.shape[1]), np.float32)
+    for look, found in ((current, now), (expected, before)):
+        compute_all(FEATURE_INDICES, dict(zip(BANDS, look, strict=True)), out=found)
+    np.subtract(now, before, out=columns[-indices:])
+    return columns.T
 
 
 def gate(

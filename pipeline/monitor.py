@@ -91,6 +91,10 @@ class Followed:
 
     def take(self, rows: np.ndarray) -> "Followed":
         """Return some of the entries; rows are positions or a mask."""
+        if rows.dtype == bool:
+            if rows.all():
+                return self
+            rows = np.flatnonzero(rows)
         return Followed(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
 
@@ -295,9 +299,8 @@ def _advance(
     limits = np.array([rules.prior, rules.ceiling, rules.strongest_denial, rules.first, rules.provisional, rules.confirmed,
                        rules.cleared, rules.looks_to_confirm], np.float32)  # fmt: skip
     looks = (look_weight(evidence.change, evidence.seen, rules), evidence.signs, np.asarray(evidence.probabilities, np.float32))
-    shown = np.rint(np.nan_to_num(np.clip(evidence.reflectance, -1.0, 3.0)) * 1e4).astype(np.int16)
     columns = tuple(getattr(held, name) for name in (*FOLLOWED, "likeness", "seen_as"))
-    _take_each(columns, masks, looks, shown, number, limits)
+    _take_each(columns, masks, looks, evidence.reflectance, number, limits)
 
 
 NONE, FIRST, PROVISIONAL, CONFIRMED, FINISHED = (int(code) for code in PixelCode)
@@ -342,7 +345,8 @@ def _note(
         mean = np.float32(likeness[i, k])
         likeness[i, k] = np.uint8(np.rint(mean + (np.float32(255.0) * looks[2][row, k] - mean) / n))
     for band in range(seen_as.shape[1]):
-        seen_as[i, band] = shown[band, row]
+        value = min(max(shown[band, row], np.float32(-1.0)), np.float32(3.0))
+        seen_as[i, band] = 0 if np.isnan(shown[band, row]) else np.int16(np.rint(value * np.float32(1e4)))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -45,8 +45,7 @@ class BitTrees:
 
     def predict_proba(self, features: np.ndarray) -> np.ndarray:
         """Return probabilities (n, class) in the order of `classes_`, float64; NaN in `features` (n, feature) is missing."""
-        table = np.ascontiguousarray(features, np.float32)
-        return _probabilities(table, self.thresholds, self.rows, self.values, self.start)
+        return _probabilities(np.asarray(features, np.float32), self.thresholds, self.rows, self.values, self.start)
 
 
 def is_supported(model: object) -> bool:

@@ -42,11 +42,9 @@ def pack_arrays(arrays: Mapping[str, np.ndarray], raw: Collection[str] = ()) -> 
 
 def _packed(array: np.ndarray) -> bytes:
     """An array packed: the low bytes of all numbers first, which alike high ones then follow."""
-    kind = f"u{array.dtype.itemsize}"
-    numbers = array.reshape(-1).view(np.uint8 if kind == "u1" else kind)
-    planes = [(numbers >> (8 * k)).astype(np.uint8) for k in range(array.dtype.itemsize)] if kind != "u1" else [numbers]
-    whole = planes[0] if len(planes) == 1 else np.concatenate(planes)
-    return bytes(zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compress(whole.data))
+    little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+    planes = little.reshape(-1).view(np.uint8).reshape(-1, array.dtype.itemsize).T
+    return bytes(zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compress(np.ascontiguousarray(planes).data))
 
 
 def unpack_arrays(data: bytes) -> dict[str, np.ndarray]:
