@@ -182,6 +182,7 @@ class Store:
         StoreMovedError
             Another run tells the area's history anew.
         """
+        packed = {day: packed_pixels(table) for day, table in tables.items()}  # before other writers have to wait
         with self._begin() as connection:
             journal.begin(connection)
             if since != "any" and _held_chunk(connection, area, chunk_id) != since:
@@ -194,13 +195,11 @@ class Store:
                 )
             )  # fmt: skip
             put_rows(connection, aoi_id, rows, area.made_with)
-            for day, table in tables.items():
+            for day, payload in packed.items():
                 where = (t.pixels.c.aoi_id == aoi_id, t.pixels.c.chunk_id == chunk_id, t.pixels.c.solar_day == day.isoformat())
                 connection.execute(t.pixels.delete().where(*where))
                 connection.execute(
-                    t.pixels.insert().values(
-                        aoi_id=aoi_id, chunk_id=chunk_id, solar_day=day.isoformat(), payload=packed_pixels(table)
-                    )
+                    t.pixels.insert().values(aoi_id=aoi_id, chunk_id=chunk_id, solar_day=day.isoformat(), payload=payload)
                 )
         return True
 
