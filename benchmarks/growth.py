@@ -36,8 +36,9 @@ TIMES = (1, 2, 4, 8)
 LATER = tuple(SECOND + timedelta(days=5 * n) for n in range(max(TIMES)))
 PAST = tuple(PAST_END - timedelta(days=12 * n) for n in range(60))[::-1]
 SIDES_BOUND, DATES_BOUND = "<= 2.0", "<= 1.2"
-"""Decoded blocks are held up to 384 MiB (`pipeline.io.rasters.HELD_BYTES`): the smallest case does not fill that, the largest
-does. With the dates nothing else may grow. With the side chunks do until they are whole: the lattice cuts tiles of 1,024 px."""
+"""Decoded blocks are held up to 384 MiB (`pipeline.io.rasters.HELD_BYTES`), which one date of 5,490 px fills and one of 2,048
+does not. With the dates nothing may grow. With the side chunks do until they are whole: the lattice cuts tiles of 1,024 px."""
+MEMORY_DATES = (1, 2, 4)
 ONE_CHUNK_PX = 7000
 """A lattice that cuts no tile of up to 2,000 pixels at the corner of `tile.py`."""
 
@@ -127,11 +128,14 @@ def measured(asked: argparse.Namespace, folder: Path) -> Iterator[Figure]:
     """The figures that were asked for; memory first, while this process is small."""
     grown = {k: round(asked.side * (k / 2) ** 0.5) for k in TIMES}
     wanted = {asked.side, *(asked.sides if "peak" in asked.only else ()), *(grown.values() if "pixels" in asked.only else ())}
-    tiles = alone(make_tiles, folder, {side: len(LATER) if side == asked.side else 1 for side in wanted})
+    dates = {side: len(LATER) if side == asked.side else 1 for side in wanted}
+    if "peak" in asked.only:
+        dates[asked.dates_side] = max(MEMORY_DATES)
+    tiles = alone(make_tiles, folder, dates)
     if "peak" in asked.only:
         by_side = {str(side): partial(night_peak, tiles[side], LATER[:1]) for side in asked.sides}
         yield peaks("peak_gib_by_side", by_side, SIDES_BOUND)
-        by_count = {str(k): partial(night_peak, tiles[asked.side], LATER[:k]) for k in TIMES}
+        by_count = {str(k): partial(night_peak, tiles[asked.dates_side], LATER[:k]) for k in MEMORY_DATES}
         yield peaks("peak_gib_by_dates", by_count, DATES_BOUND)
     if "backfill" in asked.only:
         yield backfill(folder, asked.chunk, asked.fills)
@@ -151,6 +155,7 @@ def main() -> None:
     parser.add_argument(
         "--sides", type=int, nargs="+", default=[1024, 2048, 4096], help="of the tiles whose memory is measured"
     )
+    parser.add_argument("--dates-side", type=int, default=5490, help="of the tile whose memory is measured by dates")
     parser.add_argument("--chunk", type=int, default=512, help="side of the chunk that is back-filled")
     parser.add_argument("--fills", type=int, default=2, help="how often the chunk is back-filled")
     parser.add_argument("--runs", type=int, default=3)
