@@ -24,13 +24,14 @@ from pipeline import geo
 from pipeline.aoi import Chunk, Grid
 from pipeline.config import RunConfig
 from pipeline.cube import make_cube
+from pipeline.fitting import fit_reference
 from pipeline.io.models import default_model, load_model
 from pipeline.io.pixels import Reading
 from pipeline.io.rasters import Panes
 from pipeline.io.states import StateFolder
 from pipeline.io.storage import storage_at
 from pipeline.io.store import ChunkState, Store, open_store
-from pipeline.reference import Reference, fit_reference, side_by_side
+from pipeline.reference import Reference, side_by_side
 from pipeline.scenes import BANDS, SCL, Acquisition, Asset, Radiometry, Scene
 from pipeline.stages.chunks import ChunkWork, update_chunk
 

@@ -4,7 +4,7 @@ A cube is an `xr.Dataset` with dims (time, y, x): one float32 variable per band 
 there is no data), `scl` (uint8) and `clear` (bool). `time` holds solar days.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum
@@ -218,6 +218,24 @@ def look_of(cube: xr.Dataset, time: int = 0) -> Look:
 def cube_of(look: Look, day: date) -> xr.Dataset:
     """Return a look as a cube of one date."""
     return _checked_cube([day], {n: array[None] for n, array in look.bands().items()}, look.scl[None], look.clear[None])
+
+
+def stacked(looks: Iterable[tuple[date, Look]], most: int) -> xr.Dataset | None:
+    """Return looks in time order, at most so many, as a cube, None where there are none.
+
+    Each look is let go once it is in, so that no more is in memory than the cube.
+    """
+    days: list[date] = []
+    planes: dict[str, np.ndarray] = {}
+    for day, look in looks:
+        for name, layer in ({**look.bands(), SCL: look.scl, "clear": look.clear}).items():
+            if name not in planes:
+                missing = np.nan if name in BANDS else 0
+                planes[name] = np.full((most, *layer.shape), missing, layer.dtype)
+            planes[name][len(days)] = layer
+        days.append(day)
+    whole = {name: plane[: len(days)] for name, plane in planes.items()}
+    return _checked_cube(days, whole, whole[SCL], whole["clear"]) if days else None
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")

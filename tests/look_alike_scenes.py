@@ -29,10 +29,11 @@ from pipeline.demo.signatures import Cover, load_signatures
 from pipeline.demo.terrain import make_terrain
 from pipeline.demo.texture import ground_grain, smooth_field
 from pipeline.demo.weather import Sky
+from pipeline.fitting import fit_reference
 from pipeline.io.models import Model, default_model, load_model
 from pipeline.io.priorities import default_priority
 from pipeline.monitor import PixelState, empty_state
-from pipeline.reference import Reference, fit_reference
+from pipeline.reference import Reference
 from pipeline.scenes import BANDS
 from pipeline.sites import Site, SiteRules, advance
 from pipeline.stages.chunks import changed_pixels, monitor_look

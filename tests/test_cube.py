@@ -22,6 +22,7 @@ from pipeline.cube import (
     look_of,
     make_cube,
     make_look,
+    stacked,
 )
 from pipeline.cube import cube_of as cube_of_look
 from pipeline.doubtful import doubtful_mask
@@ -158,3 +159,19 @@ def test_numbers_are_no_reflectance() -> None:
 def test_turned_axes_are_refused() -> None:
     with pytest.raises(CubeContractError, match="found dims"):
         check_cube(cube_of().transpose("y", "x", "time"))
+
+
+def test_looks_are_stacked_to_what_their_cubes_make_and_an_absent_band_is_nan() -> None:
+    rng = np.random.default_rng(3)
+    radiometry = dict.fromkeys(BANDS, Radiometry(1e-4, -0.1, 0))
+    seen = []
+    for n, names in enumerate([BANDS[:-1], BANDS, BANDS[:-1]]):
+        numbers = {name: rng.integers(0, 4000, (4, 5), dtype=np.uint16) for name in names}
+        seen.append((date(2024, 5, 1 + n), make_look(numbers, radiometry, rng.integers(0, 12, (4, 5)).astype("u1"), 0)))
+    cube = stacked(iter(seen), 5)
+    assert cube is not None
+    expected = xr.concat([cube_of_look(look, day) for day, look in seen], dim="time")
+    xr.testing.assert_identical(cube, expected[list(cube)])
+    assert np.isnan(cube[BANDS[-1]].values[[0, 2]]).all()
+    assert cube["clear"].any()
+    assert stacked([], 5) is None

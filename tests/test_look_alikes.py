@@ -17,8 +17,8 @@ from scipy import ndimage
 
 import pipeline.doubtful
 import pipeline.features
+import pipeline.fitting
 import pipeline.monitor
-import pipeline.reference
 import pipeline.sites.tracking
 import pipeline.stages.chunks
 from pipeline.change import ChangeEvidence, PixelClass, PixelEstimator, classify
@@ -178,7 +178,7 @@ def test_old_water_and_ground_that_floods_each_year_are_not_watched() -> None:
 
 @pytest.mark.parametrize("name", ["leaf_off", "seasonal_water"])
 def test_without_a_fitted_season_it_is_a_change(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline.reference, "SEASON_LOOKS", 999)
+    monkeypatch.setattr(pipeline.fitting, "SEASON_LOOKS", 999)
     monkeypatch.setattr(pipeline.features, "SHADE_SHARE", 0.0)  # bare twigs are as dark as forest in shade
     monkeypatch.setattr(pipeline.sites.tracking, "has_body", lambda keys, rules: len(keys) * PIXEL_HA >= rules.mmu_ha)
     assert walk(getattr(scenes, name)()).told != ()
@@ -189,7 +189,7 @@ def test_leafless_forest_is_said_to_be_unwatched() -> None:
 
 
 def test_a_drought_is_a_change_to_a_reference_without_seasons(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline.reference, "SEASON_LOOKS", 999)
+    monkeypatch.setattr(pipeline.fitting, "SEASON_LOOKS", 999)
     assert walk(scenes.drought()).told != ()
 
 
@@ -206,7 +206,7 @@ def test_shadow_keeps_its_ratios(name: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("name", ["river_bars", "oxbow"])
 def test_where_nothing_green_fell_one_sign_is_wanting(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline.reference, "SEASON_LOOKS", 999)  # without a floor every ground is watched
+    monkeypatch.setattr(pipeline.fitting, "SEASON_LOOKS", 999)  # without a floor every ground is watched
     assert walk(getattr(scenes, name)()).told == ()
     monkeypatch.setattr(pipeline.stages.chunks, "signs_of", lambda features: np.full(len(features), 3, np.uint8))
     assert walk(getattr(scenes, name)()).told != ()

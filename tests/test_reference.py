@@ -8,7 +8,8 @@ import xarray as xr
 from worlds import BANDS, FOREST, SPOIL
 
 from pipeline.cube import SceneClass, make_cube
-from pipeline.reference import FLOOR_UNKNOWN, Reference, fit_reference, floor_ndvi, replace_where, stack_strips
+from pipeline.fitting import fit_reference
+from pipeline.reference import FLOOR_UNKNOWN, Reference, floor_ndvi, replace_where, stack_strips
 from pipeline.stages.watching import SeasonRules, watched_ground
 
 SHAPE = (3, 4)

@@ -11,8 +11,9 @@ from worlds import BANDS, FOREST, SPOIL
 
 from pipeline.cube import AS_REFLECTANCE, Look, make_cube, make_look
 from pipeline.features import BELOW_FLOOR, gate, suspects, usual_ndvi
+from pipeline.fitting import fit_reference
 from pipeline.indices import compute
-from pipeline.reference import SCALE, PastOnDay, Reference, fit_reference, floor_ndvi
+from pipeline.reference import SCALE, PastOnDay, Reference, floor_ndvi
 from pipeline.scenes import Radiometry
 
 SHAPE = (20, 30)

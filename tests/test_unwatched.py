@@ -10,10 +10,11 @@ import pytest
 
 from pipeline.delivery.report import MOST_CHUNKS, unwatched_lines
 from pipeline.errors import StoreMismatchError
+from pipeline.fitting import fill_gaps
 from pipeline.io.states import StateFolder
 from pipeline.io.storage import storage_at
 from pipeline.ledger import LedgerRow, Outcome
-from pipeline.reference import FLOOR_PERIODS, FLOOR_UNKNOWN, Reference, _without_gaps
+from pipeline.reference import FLOOR_PERIODS, FLOOR_UNKNOWN, Reference
 from pipeline.scenes import BANDS
 from pipeline.stages.watching import SeasonRules, seasons_of, unwatched_words, watched_ground
 
@@ -95,9 +96,9 @@ def test_up_to_two_hidden_months_take_the_lower_of_their_neighbours(hidden: int,
     floors[:3] = 140
     floors[3 : 3 + hidden] = FLOOR_UNKNOWN
     floors[12:] = 100
-    found = _without_gaps(floors[:, None])[:, 0]
-    assert found[3] == filled
-    assert (found[:3] == 140).all()
+    fill_gaps(floors)
+    assert floors[3] == filled
+    assert (floors[:3] == 140).all()
 
 
 def test_a_reference_of_another_layout_is_refused_by_name(tmp_path: Path) -> None:

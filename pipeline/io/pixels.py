@@ -12,7 +12,7 @@ from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError, RasterioIOError
 
 from pipeline import geo
-from pipeline.cube import AS_REFLECTANCE, Look, cube_of, has_numbers, make_look
+from pipeline.cube import AS_REFLECTANCE, Look, cube_of, has_numbers, make_look, stacked
 from pipeline.errors import (
     ProviderForbiddenError,
     SceneEmptyError,
@@ -196,6 +196,5 @@ def _covers(scene: Scene, grid: GeoBox) -> bool:
 
 def read_cube(acquisitions: Sequence[Acquisition], grid: GeoBox, reading: Reading = PLAIN) -> xr.Dataset | None:
     """Return the cube of several acquisitions in time order, None where none can be read; for the reference."""
-    cubes = [read_acquisition(a, grid, reading)[0] for a in acquisitions]
-    whole = [cube for cube in cubes if cube is not None]
-    return xr.concat(whole, dim="time") if whole else None
+    read = ((a.solar_day, read_look(a, grid, reading)[0]) for a in acquisitions)
+    return stacked(((day, look) for day, look in read if look is not None), len(acquisitions))

@@ -28,6 +28,7 @@ from pipeline.features import (
     usual_ndvi,
     vegetation_anomaly,
 )
+from pipeline.fitting import fit_reference
 from pipeline.indices import compute
 from pipeline.io.pixels import PLAIN, Reading, read_cube, read_look
 from pipeline.io.states import StateFolder
@@ -35,7 +36,7 @@ from pipeline.io.store import AreaState, ChunkState, Store
 from pipeline.ledger import LedgerRow, Outcome
 from pipeline.monitor import LookEvidence, PixelCode, PixelState, empty_state, merged, take_look
 from pipeline.provenance import digest
-from pipeline.reference import SCALE, Past, PastOnDay, Reference, fit_reference, floor_ndvi, replace_where, stack_strips
+from pipeline.reference import SCALE, Past, PastOnDay, Reference, floor_ndvi, replace_where, stack_strips
 from pipeline.scenes import BANDS, Acquisition, Scene
 from pipeline.sites import PixelTable, pixel_key
 from pipeline.stages.watching import EVERGREEN_RULES, SeasonRules, unwatched_words, watched_ground

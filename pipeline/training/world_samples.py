@@ -25,10 +25,11 @@ from pipeline.cube import bands_of
 from pipeline.demo.world import WorldPaths, build_world
 from pipeline.errors import CatalogEmptyError
 from pipeline.features import HAZE_BLUE_RISE, feature_table
+from pipeline.fitting import fit_reference
 from pipeline.io.areas import read_area
 from pipeline.io.catalogs import find_scenes
 from pipeline.io.pixels import read_acquisition, read_cube
-from pipeline.reference import Reference, fit_reference
+from pipeline.reference import Reference
 from pipeline.scenes import BANDS, Acquisition, choose_scenes
 from pipeline.sites import SITE_FEATURES, PixelTable, site_features
 from pipeline.sites.pixels import row_column
