@@ -1,6 +1,6 @@
 """Chunks on a Dask cluster: two workers of one core against one.
 
-    python benchmarks/cluster.py [--runs 3] [--chunk-px 250]
+    python benchmarks/cluster.py [--runs 3] [--chunk-px 1000]
 
 Sixteen chunks of a simulated tile, from the first scene to the last, as tasks of the nightly flow: the worker joins the area,
 reads the scenes, fits the reference and follows the pixels. Both clusters stand before the clock runs. Each worker is one
@@ -21,11 +21,9 @@ from tiles import make_tile, write_area, write_config
 
 from pipeline.flows.entry import settle
 
-ONE = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "GDAL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-"""Environment of a worker that uses one core."""
 SIDE = 4
 """Chunks along a side of the tile."""
-DATES = 32
+DATES, EVERY_DAYS = 18, 18
 
 
 def chunk_seconds(config: Path, day: str, scheduler: str) -> float:
@@ -55,19 +53,19 @@ def chunk_seconds(config: Path, day: str, scheduler: str) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--chunk-px", type=int, default=250)
+    parser.add_argument("--chunk-px", type=int, default=1000)
     asked = parser.parse_args()
     settle()
     from distributed import LocalCluster
 
     from pipeline.flows.local_server import local_server
+    from pipeline.flows.runners import own_processes
 
-    options = {"threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "env": ONE}
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
-        days = make_tile(place, asked.chunk_px, SIDE, DATES)
+        days = make_tile(place, asked.chunk_px, SIDE, DATES, every_days=EVERY_DAYS)
         aoi = write_area(place / "tile.geojson", asked.chunk_px * SIDE, "tile")
-        with local_server(), LocalCluster(n_workers=1, **options) as one, LocalCluster(n_workers=2, **options) as two:
+        with local_server(), LocalCluster(**own_processes(1)) as one, LocalCluster(**own_processes(2)) as two:
             times: dict[int, list[float]] = {1: [], 2: []}
             for run in range(asked.runs + 1):
                 for count, cluster in ((1, one), (2, two)):

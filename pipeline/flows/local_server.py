@@ -23,6 +23,13 @@ STARTUP_S = 120.0
 """A slow machine takes a good ten seconds to make the server's database."""
 
 
+LEAN = {
+    "PREFECT_UI_ENABLED": "0", "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false",
+}  # fmt: skip
+"""Settings of our own server: nobody looks at its pages, and events that nobody can ask for are not kept. Runs are."""
+
+
 class PrefectServerError(PipelineError):
     """The local Prefect server did not start."""
 
@@ -89,7 +96,7 @@ def _started(port: int) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(  # noqa: S603 - our own interpreter and module
         [sys.executable, "-m", "pipeline.flows.local_server", str(port)],
         stdin=subprocess.PIPE,
-        env={**os.environ, "PREFECT_UI_ENABLED": "0", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"},
+        env={**os.environ, **LEAN},
         start_new_session=True,  # an interrupt at the terminal is ours to handle, the server follows us
     )
 
