@@ -177,12 +177,13 @@ def monitor_look(state: PixelState, past: PastOnDay, look: Look, watched: np.nda
     seen.reshape(-1)[rows] = clear_at
     least = usual[past.floor.ravel()[rows]]
     moving = _may_have_changed(now, before, least, past.ndvi_spread.ravel()[rows])
-    kept = clear_at & (moving | (state.value_at("changed_looks", rows) > 0))
-    features = feature_table(current[:, kept], expected[:, kept])
+    kept = np.flatnonzero(clear_at & (moving | (state.value_at("changed_looks", rows) > 0)))
+    shown = current.take(kept, axis=1)
+    features = feature_table(shown, expected.take(kept, axis=1))
     said = classify(estimator, features)
     lost = vegetation_anomaly(features[:, NDVI], least[kept] + np.float32(BELOW_FLOOR))
     signs = signs_of(features) | (lost > 0.5).astype(np.uint8)
-    evidence = LookEvidence(rows[kept], np.maximum(said.change, lost), said.seen, said.probabilities, signs, current[:, kept])
+    evidence = LookEvidence(rows[kept], np.maximum(said.change, lost), said.seen, said.probabilities, signs, shown)
     return take_look(state, seen, doubtful, evidence, past.day)
 
 

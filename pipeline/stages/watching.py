@@ -80,11 +80,15 @@ def _watch(
     watched: np.ndarray, inside: np.ndarray, planes: tuple[np.ndarray, ...], is_green: np.ndarray, has_seasons: bool
 ) -> None:
     """Write the mask of `watched_ground`; `planes` are kind, floor and peak."""
+    green = np.empty(watched.shape[1], np.bool_)
     for y in range(watched.shape[0]):
-        for x in range(watched.shape[1]):
-            kind, floor, peak = planes[0][y, x], planes[1][y, x], planes[2][y, x]
-            is_known = (kind == SEASONAL and floor != FLOOR_UNKNOWN) or (kind == LEVEL and not has_seasons)
-            watched[y, x] = is_known and inside[y, x] and is_green[floor, peak]
+        kind, floor, peak = planes[0][y], planes[1][y], planes[2][y]
+        for x in range(len(green)):  # a table is not read many pixels at once
+            green[x] = is_green[floor[x], peak[x]]
+        for x in range(len(green)):
+            by_season = np.uint8(kind[x] == SEASONAL) & np.uint8(floor[x] != FLOOR_UNKNOWN)
+            is_known = by_season | (np.uint8(kind[x] == LEVEL) & np.uint8(not has_seasons))
+            watched[y, x] = (is_known & np.uint8(inside[y, x]) & np.uint8(green[x])) != 0
 
 
 def unwatched_words(watched: np.ndarray, chunk: Chunk) -> str:
