@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from datetime import date
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -34,11 +35,11 @@ STAGES = (
 )  # fmt: skip
 
 
-def night(tile: Tile) -> None:
-    """Take the second date of every chunk."""
-    works = tile.works(tile.fresh_store(), (SECOND,))
+def night(tile: Tile, days: tuple[date, ...] = (SECOND,)) -> None:
+    """Take dates of every chunk, by default the second alone."""
+    works = tile.works(tile.fresh_store(), days)
     with ThreadPoolExecutor(WORKERS) as pool:
-        if set(pool.map(chunks.update_chunk, works)) != {1}:
+        if set(pool.map(chunks.update_chunk, works)) != {len(days)}:
             raise SystemExit("a chunk had nothing to do")
 
 
