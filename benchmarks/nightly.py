@@ -28,7 +28,7 @@ from tile import SECOND, Tile, make_tile
 from pipeline.scenes import BANDS, SCL
 from pipeline.stages import chunks
 
-WORKERS = 2
+WORKERS, WHOLE_PX = 2, 10980
 STAGES = (
     "_resume", "read_look", "watched_ground", "_shares", "doubtful_mask", "_common_falls", "suspects", "feature_table",
     "classify", "take_look", "monitor_look", "changed_pixels", "_written",
@@ -119,7 +119,7 @@ def measure(side: int, share: float, runs: int, chunk_px: int, *, native: bool) 
         "stages_s": spent,
     }  # fmt: skip
     show(sizes)
-    label = f"{round(100 * share)}pct" + ("_native" if native else "") + ("" if side == 10980 else f"_{side}")
+    label = f"{round(100 * share)}pct" + ("_native" if native else "") + ("" if side == WHOLE_PX else f"_{side}")
     ratios = [a / b for a, b in zip(ours, decoding, strict=True)]
     return Figure(f"nightly_over_decode_{label}", ratios, "<= 2.0" if share < 0.02 else "<= 4.0", sizes), memory
 
@@ -148,7 +148,9 @@ def main() -> None:
     pairs = [(side, share) for side in asked.side for share in asked.shares]
     found = [measure(side, share, asked.runs, asked.chunk, native=asked.native) for side, share in pairs]
     memory = [taken for (side, _), (_, taken) in zip(pairs, found, strict=True) if side == max(asked.side)]
-    peak = Figure("peak_rss_gib", [max(memory)], "< 2.0", {"side_px": max(asked.side), "each": memory}, "GiB")
+    largest = max(asked.side)
+    key = "peak_rss_gib" if largest == WHOLE_PX else f"peak_rss_gib_{largest}"
+    peak = Figure(key, [max(memory)], "< 2.0", {"side_px": largest, "each": memory}, "GiB")
     publish(*(figure for figure, _ in found), peak)
 
 

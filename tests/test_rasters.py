@@ -33,10 +33,13 @@ def grid(row: int, column: int, rows: int, columns: int) -> GeoBox:
 @pytest.mark.parametrize("place", [(0, 0, 40, 40), (3, 8, 17, 12), (-4, -5, 20, 60), (31, 33, 30, 30)], ids=str)
 @pytest.mark.parametrize("is_classes", [False, True])
 @pytest.mark.parametrize("pixel", [20.0, 60.0])
-def test_coarser_pixels_are_refined_as_gdal_refines_them(tmp_path: Path, place: tuple, is_classes: bool, pixel: float) -> None:
+@pytest.mark.parametrize("gaps", [0.0, 0.02, 0.15])
+def test_coarser_pixels_are_refined_as_gdal_refines_them(
+    tmp_path: Path, place: tuple, is_classes: bool, pixel: float, gaps: float
+) -> None:
     rng = np.random.default_rng(3)
     coarse = rng.integers(1, 10000, (20, 20)).astype("u2")
-    coarse[rng.random(coarse.shape) < 0.15] = 0  # no data
+    coarse[rng.random(coarse.shape) < gaps] = 0  # no data
     href = write(tmp_path / "coarse.tif", coarse, pixel)
     ours = read_band(open_path, href, grid(*place), 0, is_classes=is_classes)
     with rasterio.open(href) as source:

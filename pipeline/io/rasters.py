@@ -123,7 +123,7 @@ def read_band(
         rows, columns = (
             (np.arange(n) + at) // times - o for n, at, o in zip(grid.shape, (row, column), (top, left), strict=True)
         )
-        return coarse[rows[:, None], columns[None, :]]
+        return coarse[rows].take(columns, axis=1)
     fine = np.empty(grid.shape, coarse.dtype)
     _refine(coarse, fine, (row - top * times, column - left * times), times, nodata)
     return fine
@@ -201,30 +201,56 @@ def _identity(name: str) -> Key:
     return (name,)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _refine(coarse: np.ndarray, fine: np.ndarray, begin: tuple[int, int], times: int, nodata: int) -> None:
     """Write pixels between the centres of coarser ones: bilinear over those with data, rounded to the nearest, halves up.
 
     As GDAL does it, what lies in a pixel without data has none. `begin` is the first fine pixel in fine pixels from the corner
     of the coarse array, which has a rim of one pixel.
     """
+    width = fine.shape[1]
+    own, left, right = np.empty(width, np.int64), np.empty(width, np.int64), np.empty(width, np.float64)
+    for x in range(width):
+        own[x], left[x], right[x] = _between(begin[1] + x, times)
+    mixed = np.empty(coarse.shape[1], np.float64)
     for y in range(fine.shape[0]):
-        v = (begin[0] + y + 0.5) / times - 0.5
-        i = int(v)
-        down = v - i
-        for x in range(fine.shape[1]):
-            if coarse[(begin[0] + y) // times, (begin[1] + x) // times] == nodata:
+        row, i, down = _between(begin[0] + y, times)
+        if _mix(mixed, coarse[i], coarse[i + 1], down, nodata):
+            for x in range(width):
+                fine[y, x] = np.floor(mixed[left[x]] * (1.0 - right[x]) + mixed[left[x] + 1] * right[x] + 0.5)
+            continue
+        for x in range(width):
+            if coarse[row, own[x]] == nodata:
                 fine[y, x] = nodata
-                continue
-            u = (begin[1] + x + 0.5) / times - 0.5
-            j = int(u)
-            right = u - j
-            total, weight = 0.0, 0.0
-            for di in range(2):
-                for dj in range(2):
-                    value = coarse[i + di, j + dj]
-                    if value != nodata:
-                        w = (down if di else 1.0 - down) * (right if dj else 1.0 - right)
-                        total += w * value
-                        weight += w
-            fine[y, x] = np.floor(total / weight + 0.5)
+            else:
+                fine[y, x] = np.floor(_blend(coarse[i : i + 2, left[x] : left[x] + 2], down, right[x], nodata) + 0.5)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _mix(mixed: np.ndarray, upper: np.ndarray, lower: np.ndarray, down: float, nodata: int) -> bool:
+    """Write what lies between two rows; returns whether all of both have data."""
+    gaps = np.uint8(0)
+    for x in range(len(mixed)):
+        mixed[x] = upper[x] * (1.0 - down) + lower[x] * down
+        gaps |= np.uint8(upper[x] == nodata) | np.uint8(lower[x] == nodata)
+    return bool(gaps == 0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def _between(place: int, times: int) -> tuple[int, int, float]:
+    """In which coarse pixel a fine one lies, after the centre of which one it comes, and how far."""
+    at = (place + 0.5) / times - 0.5
+    return place // times, int(at), at - int(at)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _blend(corners: np.ndarray, down: float, right: float, nodata: int) -> float:
+    """The value between those of four pixels (2, 2) that have data; one has."""
+    total, weight = 0.0, 0.0
+    for i in range(2):
+        for j in range(2):
+            if corners[i, j] != nodata:
+                w = (down if i else 1.0 - down) * (right if j else 1.0 - right)
+                total += w * corners[i, j]
+                weight += w
+    return total / weight
