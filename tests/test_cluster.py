@@ -256,3 +256,22 @@ def test_dask_without_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(sys.modules, "prefect_dask.task_runners", None)
     with pytest.raises(ConfigInvalidError, match=r"pip install 'overburden\[dask\]'"):
         task_runner("dask:2")
+
+
+def test_workers_that_we_start_are_told_before_they_begin_to_keep_their_memory() -> None:
+    from distributed import Client, LocalCluster
+
+    from pipeline.flows.runners import KEPT_HEAP, own_processes
+
+    with LocalCluster(**own_processes(1)) as cluster, Client(cluster, set_as_default=False) as client:
+        told = client.submit(Path("/proc/self/environ").read_text).result(timeout=60)
+    assert {f"{name}={value}" for name, value in KEPT_HEAP.items()} <= set(told.split("\0"))
+
+
+def test_a_flow_sends_no_heartbeats_to_our_own_server() -> None:
+    from prefect.settings import get_current_settings
+
+    from pipeline.flows.local_server import local_server
+
+    with local_server():
+        assert get_current_settings().flows.heartbeat_frequency is None
