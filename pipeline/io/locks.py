@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import sqlalchemy as sa
 
@@ -46,6 +46,9 @@ def sole_run(address: str, aoi_id: str) -> Iterator[None]:
             )
         yield
     finally:
+        if is_ours:
+            with suppress(sa.exc.DBAPIError):  # a session that closes is noticed later, and the next run may be quicker
+                connection.execute(sa.select(sa.func.pg_advisory_unlock(_number(aoi_id))))
         connection.invalidate()  # closes the session even where the server has gone
         connection.close()
 
