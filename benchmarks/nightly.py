@@ -147,8 +147,8 @@ def main() -> None:
     asked = parser.parse_args()
     pairs = [(side, share) for side in asked.side for share in asked.shares]
     found = [measure(side, share, asked.runs, asked.chunk, native=asked.native) for side, share in pairs]
-    memory = [taken for (side, _), (_, taken) in zip(pairs, found, strict=True) if side == max(asked.side)]
     largest = max(asked.side)
+    memory = [taken for (side, _), (_, taken) in zip(pairs, found, strict=True) if side == largest]
     key = "peak_rss_gib" if largest == WHOLE_PX else f"peak_rss_gib_{largest}"
     peak = Figure(key, [max(memory)], "< 2.0", {"side_px": largest, "each": memory}, "GiB")
     publish(*(figure for figure, _ in found), peak)

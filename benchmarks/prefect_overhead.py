@@ -3,12 +3,13 @@
     python benchmarks/prefect_overhead.py [--runs 3] [--dates 9]
 
 Makes one area of 10 by 5 chunks of 500 pixels with a static catalogue of that many dates, the last third of them after the
-reference, so that a chunk reads its dates, fits a reference and monitors: about a second of work, which is the least that the
-design allows for a task. The same first night is run in turn by direct calls, its chunks in a pool of two threads, and by
-`nightly(...)` with its two workers, each time into a folder of its own. The figure is the median over the pairs of their ratio
-less one. On a machine with other work that is mostly noise; so the same night is also run again, when no chunk has anything to
-do: what the flow takes longer then, over the time of the direct night, is `prefect_overhead_rerun`, which noise moves little.
-The starts of Python and of the Prefect server are not timed; alerts files and ledgers must agree.
+reference, so that a chunk reads its dates, fits a reference and monitors: some tenths of a second of work (it is printed),
+less than the second that the design wants of a task. The same first night is run in turn by direct calls, its chunks in a
+pool of two threads, and by `nightly(...)` with its two workers, each time into a folder of its own. The figure is the median
+over the pairs of their ratio less one. On a machine with other work that is mostly noise; so the same night is also run
+again, when no chunk has anything to do: what the flow takes longer then, over the time of the direct night, is
+`prefect_overhead_rerun`, which noise moves little. The starts of Python and of the Prefect server are not timed; alerts files
+and ledgers must agree.
 """
 
 import argparse

@@ -124,13 +124,13 @@ def _combine_three(target: np.ndarray, one: np.ndarray, two: np.ndarray, three: 
         target[i] = one[i] & two[i] & three[i]
 
 
-def clear_mask(scl: np.ndarray, has_data: np.ndarray | np.bool, dilation_px: int = 2) -> np.ndarray:
+def clear_mask(scl: np.ndarray, has_data: np.ndarray, dilation_px: int = 2) -> np.ndarray:
     """Return where the ground is seen: bool (y, x), scene class not in `NEVER_CLEAR`, away from clouds, with data.
 
     Parameters
     ----------
     scl : uint8 (y, x)
-    has_data : bool (y, x), or one for all
+    has_data : bool (y, x)
         Pixels with a number in every band that is used.
     dilation_px : int
         Clouds and shadows larger than a disk of this radius are grown by it: their rims are bright or dark unflagged.
@@ -141,7 +141,7 @@ def clear_mask(scl: np.ndarray, has_data: np.ndarray | np.bool, dilation_px: int
     >>> clear_mask(np.array([[4, 5, 9]], "u1"), np.ones((1, 3), bool), 0).tolist()
     [[True, True, False]]
     """
-    clear = np.broadcast_to(has_data, scl.shape).copy()
+    clear = has_data.copy()
     _keep_clear(clear, scl, ~_table_of(NEVER_CLEAR), _near_cloud(scl, dilation_px))
     return clear
 

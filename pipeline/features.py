@@ -204,12 +204,9 @@ def _suspects(
     terms: np.ndarray, limits: np.ndarray,
 ) -> np.ndarray:  # fmt: skip
     """The kernel of `suspects`; `planes` are floor, spread and levels, `limits` the thresholds of the gate."""
-    found, marked, least_of = (
-        np.empty(seen.size, np.int64),
-        np.empty(seen.shape[1], np.bool_),
-        np.empty(seen.shape[1], np.float32),
-    )
     count, width = 0, seen.shape[1]
+    found = np.empty(seen.size, np.int64)
+    marked, least_of = np.empty(width, np.bool_), np.empty(width, np.float32)
     for y in range(seen.shape[0]):
         for x in range(width):  # a table is not read many pixels at once
             least_of[x] = usual[planes[0][y, x]]

@@ -1,6 +1,6 @@
 """Boosted trees, scored as rows of bits: what scikit-learn's histogram gradient boosting says, several times faster.
 
-The classifier is nine tenths of what the computing of a night costs. A tree of at most 16 leaves is a word of 16 bits: each
+Of a night a tenth to three tenths is the classifier, scored this way. A tree of at most 16 leaves is a word of 16 bits: each
 split that a sample fails takes the leaves of its left branch out of the word, and the lowest bit that is left is the leaf
 (Lucchese et al. 2015, doi:10.1145/2766462.2767733). All splits of one feature are tested at once: the number of thresholds
 below the value names a row with the words of all trees, and the rows of all features are combined by a bitwise and. What the

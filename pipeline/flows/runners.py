@@ -57,7 +57,8 @@ def own_processes(count: int) -> dict[str, Any]:
     """Return what a `LocalCluster` of so many processes of this machine is made with, each of one core."""
     import dask  # noqa: PLC0415 - an extra
 
-    dask.config.set({"distributed.nanny.pre-spawn-environ": ONE_CORE | KEPT_HEAP})  # an environment given later is too late
+    dask.config.set({"distributed.nanny.pre-spawn-environ": ONE_CORE | KEPT_HEAP})
+    # `env` reaches a process that has begun: too late for its heap, but it overrules the user's environment in threads
     return {
         "n_workers": count, "threads_per_worker": 1, "processes": True, "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0",
         "env": ONE_CORE,
