@@ -31,7 +31,7 @@ def chunk_seconds(config: Path, day: str, scheduler: str) -> float:
     from prefect import flow
 
     from pipeline.flows import nights
-    from pipeline.flows.runners import settled, task_runner
+    from pipeline.flows.runners import handfuls, settled, task_runner, worker_count
     from pipeline.stages.joining import write_plan
 
     @flow(name="chunks", task_runner=task_runner(scheduler), log_prints=False)
@@ -41,7 +41,7 @@ def chunk_seconds(config: Path, day: str, scheduler: str) -> float:
         chunk_ids = nights.open_area(job)
         plan = write_plan(nights._walk(job))
         begin = time.perf_counter()
-        settled([nights.follow_chunk.submit(job, chunk_id, plan) for chunk_id in chunk_ids])
+        settled([nights.follow_chunks.submit(job, each, plan) for each in handfuls(chunk_ids, worker_count(scheduler))])
         taken = time.perf_counter() - begin
         if len(chunk_ids) != SIDE**2:
             raise SystemExit(f"{len(chunk_ids)} chunks instead of {SIDE**2}")

@@ -98,7 +98,7 @@ def main() -> int:
     from pipeline.flows.local_server import local_server
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    for name in ("open_area", "follow_chunk", "finish_area"):
+    for name in ("open_area", "follow_chunks", "finish_area"):
         setattr(flows, name, getattr(flows, name).with_options(retry_delay_seconds=[1, 5]))
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory()))

@@ -177,7 +177,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let tasks be tried again after a second."""
     from pipeline.flows import nights
 
-    for name in ("open_area", "follow_chunk", "finish_area"):
+    for name in ("open_area", "follow_chunks", "finish_area"):
         monkeypatch.setattr(nights, name, getattr(nights, name).with_options(retry_delay_seconds=[1, 3]))
 
 

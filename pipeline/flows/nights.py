@@ -1,9 +1,9 @@
-"""The flows. A task is a chunk and a period, or an area; paths and small reports cross its boundary, never pixels."""
+"""The flows. A task is a handful of chunks, or an area; paths and small reports cross its boundary, never pixels."""
 
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -26,7 +26,7 @@ from pipeline.config import DEFAULT_WORKERS, RunConfig, load_config
 from pipeline.errors import BudgetSpentError, InputError, PipelineError, ProviderRefusedError, SceneError, StoreBusyError
 from pipeline.flows.accounts import provide_account
 from pipeline.flows.entry import AreaOutcome
-from pipeline.flows.runners import is_elsewhere, settled, task_runner
+from pipeline.flows.runners import handfuls, is_elsewhere, settled, task_runner, worker_count
 from pipeline.io.fetching import is_fetched, sole_use
 from pipeline.io.file_marks import Mark, mark_of
 from pipeline.stages.chunks import update_chunk
@@ -90,14 +90,17 @@ def _joined(job: AreaJob, plan: str) -> Joined:
 
 
 def _is_worth_another_try(_task: object, _run: object, state: Any) -> bool:  # noqa: ANN401 - Prefect's own state type
-    """Whether a failure may pass by itself: what the caller gave wrong does not."""
+    """Whether what a task failed of may pass by itself."""
     try:
         state.result()
-    except (InputError, ProviderRefusedError, BudgetSpentError):
-        return False
-    except Exception:  # noqa: BLE001 - whatever it is, it is tried again and then reported
-        return True
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again and then reported
+        return _may_pass(error)
     return False
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether a failure may pass by itself: what the caller gave wrong does not."""
+    return not isinstance(error, InputError | ProviderRefusedError | BudgetSpentError)
 
 
 @task(retries=3, retry_delay_seconds=BACK_OFF, retry_jitter_factor=0.5, retry_condition_fn=_is_worth_another_try,
@@ -126,14 +129,25 @@ def open_area(job: AreaJob) -> list[str]:
     return [chunk.id for chunk in _walk(job).grid.chunks]
 
 
-@task(retries=2, retry_delay_seconds=[10, 60], retry_condition_fn=_is_worth_another_try, timeout_seconds=6 * HOURS_S)
-def follow_chunk(job: AreaJob, chunk_id: str, plan: str = "") -> int:
-    """Bring one chunk up to date; returns the number of days that it took.
+@task(retries=2, retry_delay_seconds=[10, 60], retry_condition_fn=_is_worth_another_try, timeout_seconds=12 * HOURS_S)
+def follow_chunks(job: AreaJob, chunk_ids: Sequence[str], plan: str = "") -> int:
+    """Bring some chunks up to date, one after the other; returns the number of days that they took.
 
-    `plan` is what another process wrote when it opened the area; without one, this process did.
+    `plan` is what another process wrote when it opened the area; without one, this process did. A chunk that fails holds up
+    none of the others. When all have had their turn its error is raised, of several the first that may pass; when the task is
+    tried again the others have nothing to do.
     """
     walk = _joined(job, plan) if plan else _walk(job)
-    return update_chunk(chunk_work(walk, next(c for c in walk.grid.chunks if c.id == chunk_id)))
+    chunks, days, errors = {c.id: c for c in walk.grid.chunks}, 0, []
+    for chunk_id in chunk_ids:
+        try:
+            days += update_chunk(chunk_work(walk, chunks[chunk_id]))
+        except Exception as error:  # noqa: BLE001 - raised below, when the others have had their turn
+            LOG.warning("%s, chunk %s: %s: %s", walk.area.id, chunk_id, type(error).__name__, error)
+            errors.append(error)
+    if errors:
+        raise next(filter(_may_pass, errors), errors[0])
+    return days
 
 
 @task(retries=2, retry_delay_seconds=[10, 60], retry_condition_fn=_is_worth_another_try, timeout_seconds=HOURS_S)
@@ -240,7 +254,8 @@ def _outcome_of(job: AreaJob) -> AreaOutcome:
             _copy_windows(job, search_area(job))
             chunk_ids = open_area(job)
             plan = write_plan(_walk(job)) if is_elsewhere(request.config.workers) else ""
-            settled([follow_chunk.submit(job, chunk_id, plan) for chunk_id in chunk_ids])
+            some = handfuls(chunk_ids, worker_count(request.config.workers))
+            settled([follow_chunks.submit(job, each, plan) for each in some])
             return finish_area(job)
     except Exception as error:
         if not isinstance(error, PipelineError):

@@ -13,6 +13,8 @@ from pipeline.errors import ClusterUnreachableError, ConfigInvalidError
 
 ANSWER_S = 20
 """A scheduler that does not answer for this long is not there."""
+HANDFUL = 8
+"""The most chunks of one task: what a task costs is spread over them, and a task that is lost costs no more than them."""
 LOOPBACK = ("127.", "localhost", "[::1]")
 ONE_CORE = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "GDAL_NUM_THREADS": "1"}
 """Environment of the processes that we start ourselves: each uses one core."""
@@ -50,7 +52,7 @@ def task_runner(workers: int | str) -> Any:  # noqa: ANN401 - Prefect's runners 
         _check_cluster(workers)
         return DaskTaskRunner(address=workers, client_kwargs={"timeout": ANSWER_S})
     logging.getLogger("distributed").setLevel(logging.ERROR)  # our own processes come and go without a word
-    return DaskTaskRunner(cluster_kwargs=own_processes(int(workers.partition(":")[2] or os.cpu_count() or 1)))
+    return DaskTaskRunner(cluster_kwargs=own_processes(_processes(workers)))
 
 
 def own_processes(count: int) -> dict[str, Any]:
@@ -63,6 +65,43 @@ def own_processes(count: int) -> dict[str, Any]:
         "n_workers": count, "threads_per_worker": 1, "processes": True, "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0",
         "env": ONE_CORE,
     }  # fmt: skip
+
+
+def worker_count(workers: int | str) -> int:
+    """Return how many tasks the workers of a configuration follow at the same time.
+
+    Raises
+    ------
+    ClusterUnreachableError
+        The scheduler does not answer, or has no workers.
+    """
+    if isinstance(workers, int):
+        return workers
+    return _processes(workers) if workers.startswith("dask") else _check_cluster(workers)
+
+
+def _processes(workers: str) -> int:
+    """How many processes of this machine `dask` or `dask:N` asks for."""
+    return int(workers.partition(":")[2] or os.cpu_count() or 1)
+
+
+def handfuls(names: Sequence[str], workers: int) -> list[list[str]]:
+    """Return names in runs, each the work of one task: long ones first, single ones last, so that workers end together.
+
+    Each run is a share of what is left (Polychronopoulos and Kuck 1987, doi:10.1109/TC.1987.5009495), at most `HANDFUL`.
+
+    Examples
+    --------
+    >>> [len(run) for run in handfuls([str(n) for n in range(16)], 2)]
+    [4, 3, 2, 1, 1, 1, 1, 1, 1, 1]
+    """
+    runs: list[list[str]] = []
+    begin = 0
+    while begin < len(names):
+        size = min(max((len(names) - begin) // (2 * workers), 1), HANDFUL)
+        runs.append(list(names[begin : begin + size]))
+        begin += size
+    return runs
 
 
 def settled(futures: Sequence[Any]) -> None:
@@ -105,15 +144,15 @@ def _check_api(workers: str) -> None:
         )
 
 
-def _check_cluster(workers: str) -> None:
-    """Raise ClusterUnreachableError where no scheduler answers, or nobody works for it."""
+def _check_cluster(workers: str) -> int:
+    """The threads of a cluster's workers; ClusterUnreachableError where no scheduler answers, or nobody works for it."""
     import distributed  # noqa: PLC0415 - an extra
 
     connect: Any = distributed.Client  # without types of its own
 
     try:
         with connect(workers, timeout=ANSWER_S, set_as_default=False) as client:
-            count = len(client.scheduler_info(n_workers=-1)["workers"])
+            count = sum(worker["nthreads"] for worker in client.scheduler_info(n_workers=-1)["workers"].values())
     except (OSError, ValueError) as error:
         text = " ".join(str(error).split())[:300]
         raise ClusterUnreachableError(
@@ -122,3 +161,4 @@ def _check_cluster(workers: str) -> None:
         ) from error
     if count == 0:
         raise ClusterUnreachableError(f"workers: {workers}: the scheduler answers and has no workers; expected at least one")
+    return count
