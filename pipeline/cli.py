@@ -87,8 +87,10 @@ def run(
 ) -> None:
     """Run the walk once on one area, in process and without Prefect."""
     from pipeline.config import AreaSection, RunConfig, load_config
+    from pipeline.heap import keep_pages
     from pipeline.stages import AoiRequest, run_aoi
 
+    keep_pages()
     given = load_config(config) if config else None
     base = given.areas[0] if given else None
     section = AreaSection(

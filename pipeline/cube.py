@@ -45,20 +45,40 @@ BRIGHTEST = 1.6
 that a product can hold), which the scene classification does not always call so."""
 
 
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def is_among(scl: np.uint8, classes: np.uint32) -> np.uint8:
+    """Return 1 where a scene class has its bit in `classes`, see `bits_of`, else 0: without a branch or a table."""
+    return np.uint8((classes >> np.uint32(scl & 31)) & 1) & np.uint8(scl < 32)
+
+
+def bits_of(classes: Sequence[SceneClass]) -> np.uint32:
+    """Return a number with a bit for each of some scene classes."""
+    return np.uint32(sum(1 << int(k) for k in classes))
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
-def _look_up(mask: np.ndarray, scl: np.ndarray, table: np.ndarray) -> None:
-    """Write what a table (256) says of the class of each pixel."""
+def _mark(mask: np.ndarray, scl: np.ndarray, classes: np.uint32) -> None:
+    """Mark the pixels whose class is among some."""
     for y in range(scl.shape[0]):
         for x in range(scl.shape[1]):
-            mask[y, x] = table[scl[y, x]]
+            mask[y, x] = is_among(scl[y, x], classes)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _keep_clear(mask: np.ndarray, scl: np.ndarray, table: np.ndarray, near_cloud: np.ndarray) -> None:
-    """Take out of a mask where a table (256) does not have the class, and what is near a cloud."""
+def _keep_clear(mask: np.ndarray, scl: np.ndarray, hidden: np.uint32, near_cloud: np.ndarray) -> None:
+    """Take out of a mask the pixels whose class is among some, and those near a cloud."""
     for y in range(mask.shape[0]):
         for x in range(mask.shape[1]):
-            mask[y, x] &= table[scl[y, x]] & ~near_cloud[y, x]
+            mask[y, x] &= ~(is_among(scl[y, x], hidden) | near_cloud[y, x]) & 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def _has_any(row: np.ndarray) -> bool:
+    """Whether a row of a mask has any pixel: all are looked at, many at once."""
+    some = np.uint8(0)
+    for x in range(len(row)):
+        some |= row[x]
+    return bool(some != 0)
 
 
 def _grown(mask: np.ndarray, radius_px: float) -> np.ndarray:
@@ -77,7 +97,7 @@ def _spread(out: np.ndarray, mask: np.ndarray, half_width: np.ndarray) -> None:
     reach, most = len(half_width) // 2, half_width.max()
     wide = np.empty((most + 1, width), np.uint8)
     for y in range(height):
-        if not mask[y].any():
+        if not _has_any(mask[y]):
             continue
         wide[0] = mask[y]
         for by in range(1, most + 1):
@@ -112,7 +132,7 @@ def _keep_cores(core: np.ndarray, mask: np.ndarray) -> None:
         return
     columns = np.empty(width, np.uint8)
     for y in range(1, mask.shape[0] - 1):
-        if mask[y].any():
+        if _has_any(mask[y]):
             _combine_three(columns, mask[y - 1], mask[y], mask[y + 1])
             _combine_three(core[y, 1:-1], columns[:-2], columns[1:-1], columns[2:])
 
@@ -142,20 +162,15 @@ def clear_mask(scl: np.ndarray, has_data: np.ndarray, dilation_px: int = 2) -> n
     [[True, True, False]]
     """
     clear = has_data.copy()
-    _keep_clear(clear, scl, ~_table_of(NEVER_CLEAR), _near_cloud(scl, dilation_px))
+    _keep_clear(clear.view(np.uint8), scl, bits_of(NEVER_CLEAR), _near_cloud(scl, dilation_px).view(np.uint8))
     return clear
-
-
-def _table_of(classes: Sequence[SceneClass]) -> np.ndarray:
-    """Which numbers of a scene class are among some: bool (256)."""
-    return np.isin(np.arange(256), classes)
 
 
 def _near_cloud(scl: np.ndarray, dilation_px: int) -> np.ndarray:
     """Where a cloud or shadow lies within a number of pixels: bool (y, x); specks are none."""
     cloudy = np.zeros(scl.shape, bool)
     if dilation_px > 0:
-        _look_up(cloudy, scl, _table_of(CLOUDY))
+        _mark(cloudy.view(np.uint8), scl, bits_of(CLOUDY))
         return _grown(_bodies(cloudy), dilation_px + 0.5)
     return cloudy
 
@@ -204,7 +219,7 @@ def make_look(
     has_data, is_ground = _numbers_of(numbers, radiometry)
     margin = (scl.shape[0] - has_data.shape[0]) // 2
     inner = (slice(margin, scl.shape[0] - margin), slice(margin, scl.shape[1] - margin))
-    _keep_clear(is_ground, scl[inner], ~_table_of(NEVER_CLEAR), _near_cloud(scl, dilation_px)[inner])
+    _keep_clear(is_ground.view(np.uint8), scl[inner], bits_of(NEVER_CLEAR), _near_cloud(scl, dilation_px).view(np.uint8)[inner])
     return Look(numbers, radiometry, scl[inner], is_ground, has_data)
 
 

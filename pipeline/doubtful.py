@@ -6,7 +6,7 @@ Receives a look; hands on where its flags and its spectrum say different things.
 import numpy as np
 from numba import njit
 
-from pipeline.cube import CLOUDY, Look, SceneClass, reflectance_of, terms
+from pipeline.cube import CLOUDY, Look, SceneClass, bits_of, is_among, reflectance_of, terms
 from pipeline.indices import pixel_difference
 
 DARKEST_OPAQUE_BLUE = 0.22
@@ -16,7 +16,7 @@ LIT_RED, LEAFLESS_NDVI, WET_MNDWI = 0.06, 0.35, 0.1
 """Ground under a flag is brighter than this in red, has no leaves by this NDVI, and where it is water this MNDWI."""
 SPECTRUM = ("blue", "green", "red", "nir", "swir16")
 """Bands that tell ground from cloud and shadow; every look has them."""
-FLAGGED = np.uint32(sum(1 << int(k) for k in (*CLOUDY, SceneClass.SNOW)))
+FLAGGED = bits_of((*CLOUDY, SceneClass.SNOW))
 """A bit for each class under which there may be ground all the same."""
 
 
@@ -69,8 +69,12 @@ def _may_be_ground(
     """
     marked = np.uint8(0)
     for x in range(len(found)):
-        flag = np.uint8((FLAGGED >> np.uint32(scl[x] & 31)) & 1) & np.uint8(scl[x] < 32)
-        may = flag & np.uint8(where[x]) & np.uint8(np.float32(blue[x]) < near[0]) & np.uint8(np.float32(red[x]) > near[1])
+        may = (
+            is_among(scl[x], FLAGGED)
+            & np.uint8(where[x])
+            & np.uint8(np.float32(blue[x]) < near[0])
+            & np.uint8(np.float32(red[x]) > near[1])
+        )
         found[x] = may != 0
         marked |= may
     return bool(marked != 0)

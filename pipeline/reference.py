@@ -7,6 +7,7 @@ the looks span most of a year the expectation follows the season by one annual h
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import IntEnum
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -141,13 +142,13 @@ class Reference:
         """Return all of it in memory."""
         return self
 
-    @property
+    @cached_property
     def kind(self) -> np.ndarray:
         """`GroundKind` of each pixel: uint8 (y, x)."""
         known = np.where(self.is_seasonal, np.uint8(GroundKind.SEASONAL), np.uint8(GroundKind.LEVEL))
         return np.where(self.looks > 0, known, np.uint8(GroundKind.UNKNOWN))
 
-    @property
+    @cached_property
     def peak(self) -> np.ndarray:
         """The highest floor in any half-month that was seen, in 1/200: uint8 (y, x), `FLOOR_UNKNOWN` where none was."""
         highest = np.where(self.floor == FLOOR_UNKNOWN, 0, self.floor).max(axis=0)

@@ -4,7 +4,8 @@ Of a night a tenth to three tenths is the classifier, scored this way. A tree of
 split that a sample fails takes the leaves of its left branch out of the word, and the lowest bit that is left is the leaf
 (Lucchese et al. 2015, doi:10.1145/2766462.2767733). All splits of one feature are tested at once: the number of thresholds
 below the value names a row with the words of all trees, and the rows of all features are combined by a bitwise and. What the
-leaves add is looked up for two trees of a class at once.
+leaves add is looked up for two trees of a class at once, and for one class of some samples after the other, so that what
+is looked up lies in the first cache.
 """
 
 from dataclasses import dataclass
@@ -19,8 +20,12 @@ if TYPE_CHECKING:
 LEAVES = 16
 """Leaves that a tree may have."""
 ALL = np.uint16(0xFFFF)
-AT_ONCE = 8
+AT_ONCE = 12
 """Features that are taken in one go over the words."""
+SUMS = 4
+"""Sums of a class that do not wait for each other."""
+SAMPLES = 64
+"""Samples whose leaves are known before a class is summed."""
 LINE = 32
 """Words in a line of the processor's cache."""
 _DE_BRUIJN = 0x0F2D
@@ -36,7 +41,7 @@ class BitTrees:
     """float32 (feature, a multiple of 16): ascending, infinite beyond those of the feature."""
     rows: np.ndarray
     """uint16 (feature, most + 2, tree): leaves left by the number of thresholds below a value; the last is of a missing one.
-    Features are made up to a multiple of eight by such that leave all; rows begin where cache lines do."""
+    Features are made up to a multiple of twelve by such that leave all; rows begin where cache lines do."""
     values: np.ndarray
     """float64 (pair, 256): what the leaves of two trees of one class add to its score, in the order of their de Bruijn numbers.
     Pair k is of the words k and k + half of all; the pairs of a class follow each other, made up to a multiple of four."""
@@ -75,7 +80,7 @@ def bit_trees(model: "HistGradientBoostingClassifier") -> BitTrees:
     thresholds = np.full((len(by_feature), _whole(most, 16)), np.inf, np.float32)
     for f, t in enumerate(by_feature):
         thresholds[f, : len(t)] = t
-    each = _whole(-(-len(groups[0]) // 2), AT_ONCE // 2)  # pairs of a class
+    each = _whole(-(-len(groups[0]) // 2), SUMS)  # pairs of a class
     half = _whole(each * len(groups), LINE // 2)
     rows = _on_a_line((_whole(len(by_feature), AT_ONCE), most + 2, 2 * half))
     leaves = np.zeros((2, each * len(groups), LEAVES))
@@ -136,20 +141,33 @@ def _probabilities(
     """Probabilities (n, class) of the rows of a table (n, feature)."""
     missing, each = rows.shape[1] - 1, np.uint64(len(values) // len(start))
     scores = np.empty((table.shape[0], len(start)), np.float64)
-    words, at = np.empty(rows.shape[2], np.uint16), np.zeros(rows.shape[0], np.int64)
-    for i in range(len(table)):
-        _find(at, table, i, thresholds, missing)
-        _keep(words, rows, at)
-        _pair(words)
+    words, at = np.full(rows.shape[2], ALL), np.zeros((SAMPLES, rows.shape[0]), np.int64)
+    leaves = np.empty((SAMPLES, rows.shape[2] // 2), np.uint8)
+    for begin in range(0, len(table), SAMPLES):
+        some = scores[begin : begin + SAMPLES]
+        for i in range(len(some)):
+            _find(at[i], table, begin + i, thresholds, missing)
+        for i in range(len(some)):
+            _keep(words, rows, at[i])
+            _pair(leaves[i], words)
         for k in range(len(start)):
-            scores[i, k] = start[k] + _sum(words, values, np.uint64(k) * each, each)
+            first = np.uint64(k) * each
+            for i in range(len(some)):
+                some[i, k] = start[k] + _sum(leaves[i], values, first, each)
+        _softmax(some)
+    return scores
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _softmax(scores: np.ndarray) -> None:
+    """Turn scores (n, class) into probabilities."""
+    for i in range(scores.shape[0]):
         most, total = scores[i].max(), 0.0
-        for k in range(len(start)):
+        for k in range(scores.shape[1]):
             scores[i, k] = np.exp(scores[i, k] - most)
             total += scores[i, k]
-        for k in range(len(start)):
+        for k in range(scores.shape[1]):
             scores[i, k] /= total
-    return scores
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
@@ -165,35 +183,37 @@ def _find(at: np.ndarray, table: np.ndarray, i: int, thresholds: np.ndarray, mis
 @njit(cache=True, nogil=True, error_model="numpy")
 def _keep(words: np.ndarray, rows: np.ndarray, at: np.ndarray) -> None:
     """Write the leaves left of each tree, where `at` names the row of each feature."""
-    words[:] = ALL
     for f in range(0, len(at), AT_ONCE):
         a, b, c, d = rows[f, at[f]], rows[f + 1, at[f + 1]], rows[f + 2, at[f + 2]], rows[f + 3, at[f + 3]]
         e, g, h, i = rows[f + 4, at[f + 4]], rows[f + 5, at[f + 5]], rows[f + 6, at[f + 6]], rows[f + 7, at[f + 7]]
+        j, k, m, n = rows[f + 8, at[f + 8]], rows[f + 9, at[f + 9]], rows[f + 10, at[f + 10]], rows[f + 11, at[f + 11]]
+        held = ALL if f == 0 else np.uint16(0)  # what the sample before left does not count
         for t in range(len(words)):
-            words[t] &= a[t] & b[t] & c[t] & d[t] & e[t] & g[t] & h[t] & i[t]
+            left = a[t] & b[t] & c[t] & d[t] & e[t] & g[t] & h[t] & i[t] & j[t] & k[t] & m[t] & n[t]
+            words[t] = left & (words[t] | held)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _pair(words: np.ndarray) -> None:
-    """Write the leaves of two trees at once over those of the first, by their de Bruijn numbers."""
-    half = len(words) // 2
+def _pair(leaves: np.ndarray, words: np.ndarray) -> None:
+    """Write which leaves of two trees at once are left, by their de Bruijn numbers."""
+    half = len(leaves)
     one, other = words[:half], words[half:]
     for t in range(half):
         first = np.uint16(np.uint16(one[t] & (~one[t] + 1)) * np.uint16(_DE_BRUIJN)) >> 12
         second = np.uint16(np.uint16(other[t] & (~other[t] + 1)) * np.uint16(_DE_BRUIJN)) >> 12
-        one[t] = np.uint16(first << 4) | second
+        leaves[t] = np.uint8(np.uint16(first << 4) | second)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _sum(pairs: np.ndarray, values: np.ndarray, first: np.uint64, count: np.uint64) -> float:
+def _sum(leaves: np.ndarray, values: np.ndarray, first: np.uint64, count: np.uint64) -> float:
     """What the pairs of one class add, in four sums that do not wait for each other.
 
     Unsigned, since numba asks of every signed index whether it counts from the end.
     """
     a, b, c, d = 0.0, 0.0, 0.0, 0.0
-    for t in range(first, first + count, np.uint64(4)):
-        a += values[t, pairs[t]]
-        b += values[t + np.uint64(1), pairs[t + np.uint64(1)]]
-        c += values[t + np.uint64(2), pairs[t + np.uint64(2)]]
-        d += values[t + np.uint64(3), pairs[t + np.uint64(3)]]
+    for t in range(first, first + count, np.uint64(SUMS)):
+        a += values[t, leaves[t]]
+        b += values[t + np.uint64(1), leaves[t + np.uint64(1)]]
+        c += values[t + np.uint64(2), leaves[t + np.uint64(2)]]
+        d += values[t + np.uint64(3), leaves[t + np.uint64(3)]]
     return (a + b) + (c + d)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from pipeline.heap import keep_pages
+
 PRIVATE = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
@@ -32,7 +34,8 @@ class AreaOutcome:
 
 
 def settle() -> None:
-    """Put our settings into the environment, before Prefect is imported."""
+    """Put our settings into the environment and tell the heap what to keep, before Prefect and its threads are there."""
+    keep_pages()
     for name, value in PRIVATE.items():
         os.environ.setdefault(name, value)
 

@@ -27,6 +27,7 @@ from pipeline.errors import BudgetSpentError, InputError, PipelineError, Provide
 from pipeline.flows.accounts import provide_account
 from pipeline.flows.entry import AreaOutcome
 from pipeline.flows.runners import handfuls, is_elsewhere, settled, task_runner, worker_count
+from pipeline.heap import keep_pages
 from pipeline.io.fetching import is_fetched, sole_use
 from pipeline.io.file_marks import Mark, mark_of
 from pipeline.stages.chunks import update_chunk
@@ -206,6 +207,7 @@ def _quiet_outcome(night: QuietNight) -> AreaOutcome:
 
 def _nights(config: str, day: str, start: str | None, *, has_pictures: bool) -> list[AreaOutcome]:
     """Every area's night by the workers of the configuration; areas with nothing new first, together, and by none."""
+    keep_pages()  # a served flow did not come through `settle`
     quiet = quiet_areas(config, day, has_pictures=has_pictures) if start is None else {}
     workers, number = _config(config).workers, len(_config(config).areas)
     waiting = [n for n in range(number) if n not in quiet]

@@ -10,6 +10,7 @@ from prefect.settings import PREFECT_API_URL
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from pipeline.errors import ClusterUnreachableError, ConfigInvalidError
+from pipeline.heap import KEPT
 
 ANSWER_S = 20
 """A scheduler that does not answer for this long is not there."""
@@ -18,9 +19,10 @@ HANDFUL = 8
 LOOPBACK = ("127.", "localhost", "[::1]")
 ONE_CORE = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "GDAL_NUM_THREADS": "1"}
 """Environment of the processes that we start ourselves: each uses one core."""
-KEPT_HEAP = {"MALLOC_TRIM_THRESHOLD_": str(256 << 20), "MALLOC_MMAP_THRESHOLD_": str(32 << 20)}
-"""What glibc is told before they start: the memory of one date is kept for the next. Dask's own setting gives every array back
-to the system, whose pages then cost a third of the time of a small chunk."""
+KEPT_HEAP = {name: str(value) for name, value in KEPT.items()}
+"""What glibc is told before they start; Dask's own setting gives every array back to the system."""
+QUIET = {"distributed.worker.profile.enabled": False, "distributed.admin.system-monitor.interval": "10s"}
+"""Dask looks a hundred times a second what its workers are at, for pages that nobody opens, and twice how the machine is."""
 
 
 def is_elsewhere(workers: int | str) -> bool:
@@ -59,7 +61,7 @@ def own_processes(count: int) -> dict[str, Any]:
     """Return what a `LocalCluster` of so many processes of this machine is made with, each of one core."""
     import dask  # noqa: PLC0415 - an extra
 
-    dask.config.set({"distributed.nanny.pre-spawn-environ": ONE_CORE | KEPT_HEAP})
+    dask.config.set({"distributed.nanny.pre-spawn-environ": ONE_CORE | KEPT_HEAP, **QUIET})
     # `env` reaches a process that has begun: too late for its heap, but it overrules the user's environment in threads
     return {
         "n_workers": count, "threads_per_worker": 1, "processes": True, "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0",

@@ -23,14 +23,14 @@ from rasterio.windows import Window
 
 from pipeline.io.windows import Opener, open_path
 
-LEAST_PANE_PX = 1 << 16
-"""Blocks smaller than this (rows of a file that is not tiled) are taken several at a time."""
+LEAST_PANE_PX = 1 << 18
+"""Blocks smaller than this (of 256 pixels, or rows of a file that is not tiled) are taken several at a time."""
 HELD_BYTES = 384 << 20
 """Two rows of blocks of 1,024 of seven files of a tile are 290 MB."""
 GDAL_CACHE_MB = 64
 """GDAL would keep the blocks of files that stay open as well, up to a twentieth of the machine's memory."""
-IDLE_FILES = 32
-"""Files that stay open for the next chunk: those of four scenes."""
+IDLE_FILES = 256
+"""Files that stay open for the next chunk: those of a back-fill of 36 scenes; a process may open a thousand."""
 Key = tuple[object, ...]
 
 
