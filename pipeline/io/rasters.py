@@ -21,6 +21,7 @@ from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
+from pipeline.io.blocks import read_blocks
 from pipeline.io.windows import Opener, open_path
 
 LEAST_PANE_PX = 1 << 18
@@ -176,7 +177,7 @@ def _window(source: rasterio.DatasetReader, window: Window, nodata: int, panes: 
         return out
     name = _identity(source.name)
     for pane in _panes_under(source, inner):
-        block = panes.get((name, pane.row_off, pane.col_off), partial(source.read, 1, window=pane))
+        block = panes.get((name, pane.row_off, pane.col_off), partial(read_blocks, source, pane))
         y0, y1 = max(top, pane.row_off), min(bottom, pane.row_off + pane.height)
         x0, x1 = max(left, pane.col_off), min(right, pane.col_off + pane.width)
         part = block[y0 - pane.row_off : y1 - pane.row_off, x0 - pane.col_off : x1 - pane.col_off]
