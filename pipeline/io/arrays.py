@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import zstandard
+from numba import njit
 
 from pipeline.errors import StoreMismatchError
 
@@ -42,9 +43,40 @@ def pack_arrays(arrays: Mapping[str, np.ndarray], raw: Collection[str] = ()) -> 
 
 def _packed(array: np.ndarray) -> bytes:
     """An array packed: the low bytes of all numbers first, which alike high ones then follow."""
-    little = array.astype(array.dtype.newbyteorder("<"), copy=False)
-    planes = little.reshape(-1).view(np.uint8).reshape(-1, array.dtype.itemsize).T
-    return bytes(zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compress(np.ascontiguousarray(planes).data))
+    numbers = _numbers(array)
+    planes = np.empty((array.dtype.itemsize, array.size), np.uint8)
+    _split(planes, numbers, _shifts(numbers.dtype))
+    return bytes(zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compress(planes.data))
+
+
+def _numbers(array: np.ndarray) -> np.ndarray:
+    """An array as flat unsigned numbers of as many bytes."""
+    return array.reshape(-1).view(f"u{array.dtype.itemsize}")
+
+
+def _shifts(kind: np.dtype) -> np.ndarray:
+    """By how many bits each byte of a number lies above the lowest."""
+    return (8 * np.arange(kind.itemsize)).astype(kind)
+
+
+@njit(cache=True, nogil=True)
+def _split(planes: np.ndarray, numbers: np.ndarray, shifts: np.ndarray) -> None:
+    """Write the bytes of numbers (n) into planes (byte, n)."""
+    for k in range(len(shifts)):
+        shift = shifts[k]
+        for i in range(len(numbers)):
+            planes[k, i] = numbers[i] >> shift
+
+
+@njit(cache=True, nogil=True)
+def _join(numbers: np.ndarray, planes: np.ndarray, shifts: np.ndarray) -> None:
+    """Write numbers (n) of the planes of their bytes."""
+    for i in range(len(numbers)):
+        numbers[i] = planes[0, i]
+    for k in range(1, len(shifts)):
+        shift = shifts[k]
+        for i in range(len(numbers)):
+            numbers[i] |= planes[k, i] << shift
 
 
 def unpack_arrays(data: bytes) -> dict[str, np.ndarray]:
@@ -59,13 +91,9 @@ def _unpacked(of: Mapping[str, Any], held: bytes | mmap.mmap, begin: int) -> np.
     if of["stored"] == "raw":
         return np.frombuffer(held, dtype, int(np.prod(shape)), at).reshape(shape)
     data = zstandard.ZstdDecompressor().decompress(held[at : at + of["bytes"]])
-    if dtype.itemsize == 1:
-        return np.frombuffer(bytearray(data), dtype).reshape(shape)
-    planes = np.frombuffer(data, np.uint8).reshape(dtype.itemsize, -1)
-    whole = planes[0].astype(f"u{dtype.itemsize}")
-    for k in range(1, dtype.itemsize):
-        whole |= planes[k].astype(whole.dtype) << np.array(8 * k, whole.dtype)
-    return whole.view(dtype).reshape(shape)
+    whole = np.empty(shape, dtype)
+    _join(_numbers(whole), np.frombuffer(data, np.uint8).reshape(dtype.itemsize, -1), _shifts(_numbers(whole).dtype))
+    return whole
 
 
 def _read_head(file: BinaryIO, size: int) -> tuple[dict[str, dict[str, Any]], int]:

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import lru_cache, partial
 from math import ceil, floor
 from threading import Lock
 
@@ -135,7 +135,7 @@ def _place(source: rasterio.DatasetReader, grid: GeoBox) -> tuple[int, int, int]
 
     None where the file's edges are no edges of the grid.
     """
-    if source.crs is None or source.crs.to_epsg() != grid.crs.to_epsg():
+    if source.crs is None or _epsg_of(source.crs.wkt) != grid.crs.to_epsg():
         return None
     own, want = source.transform, grid.affine
     times = round(own.a / want.a)
@@ -145,6 +145,12 @@ def _place(source: rasterio.DatasetReader, grid: GeoBox) -> tuple[int, int, int]
     if abs(column - round(column)) > 1e-3 or abs(row - round(row)) > 1e-3:
         return None
     return round(column), round(row), times
+
+
+@lru_cache(maxsize=64)
+def _epsg_of(wkt: str) -> int | None:
+    """The number of a CRS; to look for it takes longer than to open a file."""
+    return rasterio.CRS.from_wkt(wkt).to_epsg()
 
 
 def _warped(source: rasterio.DatasetReader, grid: GeoBox, nodata: int, *, is_classes: bool) -> np.ndarray:
