@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum
+from functools import lru_cache
 
 import numpy as np
 import xarray as xr
@@ -215,7 +216,8 @@ def make_look(
 
     `scl` may have a margin around the pixels of `numbers`: clouds there grow in from beyond.
     """
-    numbers = {name: numbers[name] for name in BANDS if name in numbers}
+    kind = np.result_type(*numbers.values())
+    numbers = {name: numbers[name].astype(kind, copy=False) for name in BANDS if name in numbers}
     has_data, is_ground = _numbers_of(numbers, radiometry)
     margin = (scl.shape[0] - has_data.shape[0]) // 2
     inner = (slice(margin, scl.shape[0] - margin), slice(margin, scl.shape[1] - margin))
@@ -279,29 +281,40 @@ def _numbers_of(numbers: Mapping[str, np.ndarray], radiometry: Mapping[str, Radi
     """Where every band has a number, and where none is brighter than ground can be: bool (y, x) each."""
     shape = next(iter(numbers.values())).shape
     has_data, is_ground = np.ones(shape, bool), np.ones(shape, bool)
-    for name, dn in numbers.items():
-        _keep_numbers(has_data, is_ground, dn, radiometry[name].nodata, _largest(dn.dtype, radiometry[name]))
+    used = [(radiometry[name], dn.dtype) for name, dn in numbers.items()]
+    limits = np.array([(r.nodata, _largest(kind, r)) for r, kind in used], np.float32)
+    _keep_numbers(
+        has_data.view(np.uint8), is_ground.view(np.uint8), tuple(np.ascontiguousarray(dn) for dn in numbers.values()), limits
+    )
     return has_data, is_ground
 
 
+@lru_cache(maxsize=64)
 def _largest(kind: np.dtype, radiometry: Radiometry) -> float:
-    """The largest number of a kind that is no brighter than ground can be."""
+    """The largest number of a kind that is no brighter than ground can be, as a float32 has it."""
     if kind.kind == "f":
-        return (BRIGHTEST - radiometry.offset) / radiometry.scale
+        largest = (BRIGHTEST - radiometry.offset) / radiometry.scale
+        near = np.float32(largest)
+        return float(near if near <= largest else np.nextafter(near, np.float32(-np.inf)))
     numbers = np.arange(np.iinfo(kind).max + 1) if kind.itemsize <= 2 else np.arange(1 << 16)
     bright = numbers.astype(np.float32) * np.float32(radiometry.scale) + np.float32(radiometry.offset) > np.float32(BRIGHTEST)
     return int(numbers[bright.argmax()]) - 1 if bright.any() else int(numbers[-1])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _keep_numbers(has_data: np.ndarray, is_ground: np.ndarray, dn: np.ndarray, nodata: float, largest: float) -> None:
-    """Take out of two masks where one band has no data, and where it has none or is too bright for ground."""
-    for y in range(dn.shape[0]):
-        for x in range(dn.shape[1]):
-            value = dn[y, x]
-            is_number = (value != nodata) & (value == value)  # noqa: PLR0124 - not so of NaN
-            has_data[y, x] &= is_number
-            is_ground[y, x] &= is_number & (value <= largest)
+def _keep_numbers(has_data: np.ndarray, is_ground: np.ndarray, bands: tuple[np.ndarray, ...], limits: np.ndarray) -> None:
+    """Take out of two masks where a band has no data, and where it has none or is too bright for ground, row by row.
+
+    `limits` (band, 2) are the number of no data and the largest of ground.
+    """
+    for y in range(has_data.shape[0]):
+        for k in range(len(bands)):
+            nodata, largest = limits[k]
+            for x in range(has_data.shape[1]):
+                value = np.float32(bands[k][y, x])
+                is_number = np.uint8(value != nodata) & np.uint8(value == value)  # noqa: PLR0124 - not so of NaN
+                has_data[y, x] &= is_number
+                is_ground[y, x] &= is_number & np.uint8(value <= largest)
 
 
 def terms(look: Look, names: Sequence[str]) -> np.ndarray:

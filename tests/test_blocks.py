@@ -33,16 +33,17 @@ def numbers_of(kind: str, height: int, width: int) -> np.ndarray:
     return np.random.default_rng(height * width).integers(info.min, info.max, (height, width), dtype=kind, endpoint=True)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=60)
 @given(
-    kind=st.sampled_from(["uint8", "uint16"]), height=st.integers(1, 70), width=st.integers(1, 100),
-    is_tiled=st.booleans(), data=st.data(),
+    kind=st.sampled_from(["uint8", "uint16"]), shape=st.tuples(st.integers(1, 70), st.integers(1, 100)),
+    options=st.fixed_dictionaries({"predictor": st.sampled_from([1, 2]), "tiled": st.booleans()}), data=st.data(),
 )  # fmt: skip
 def test_any_blocks_of_a_plain_file_are_what_gdal_reads(
-    tmp_path_factory: pytest.TempPathFactory, kind: str, height: int, width: int, is_tiled: bool, data: st.DataObject
+    tmp_path_factory: pytest.TempPathFactory, kind: str, shape: tuple[int, int], options: dict[str, object], data: st.DataObject
 ) -> None:
-    cut = {} if is_tiled else {"tiled": False, "blockxsize": None, "blockysize": 8}
-    path = written(tmp_path_factory.mktemp("blocks") / "band.tif", numbers_of(kind, height, width), **cut)
+    height, width = shape
+    strips = {} if options["tiled"] else {"blockxsize": None, "blockysize": 8}
+    path = written(tmp_path_factory.mktemp("blocks") / "band.tif", numbers_of(kind, height, width), **options, **strips)
     with rasterio.open(path) as source:
         rows, columns = source.block_shapes[0]
         top, left = (data.draw(st.integers(0, (n - 1) // step)) * step for n, step in ((height, rows), (width, columns)))
@@ -59,7 +60,6 @@ def test_any_blocks_of_a_plain_file_are_what_gdal_reads(
 @pytest.mark.parametrize(
     ("kind", "options"),
     [
-        ("uint16", {"predictor": 1}),
         ("uint16", {"compress": "lzw"}),
         ("uint16", {"compress": "zstd"}),
         ("uint16", {"compress": None, "predictor": 1}),
@@ -75,6 +75,14 @@ def test_other_files_are_read_by_gdal(tmp_path: Path, kind: str, options: dict[s
     with rasterio.open(written(tmp_path / "band.tif", numbers, **options)) as source:
         assert not is_plain(source)
         np.testing.assert_array_equal(read_blocks(source, Window(0, 0, 50, 40)), numbers)
+
+
+def test_no_word_of_a_predictor_is_no_answer_of_a_gdal_that_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path / "band.tif", numbers_of("uint16", 40, 50), predictor=1)
+    with rasterio.open(path) as source:
+        assert is_plain(source)
+        monkeypatch.setattr(blocks, "_names_predictors", lambda: False)
+        assert not is_plain(source)
 
 
 def test_files_of_several_bands_are_read_by_gdal(tmp_path: Path) -> None:

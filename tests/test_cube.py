@@ -156,6 +156,13 @@ def test_numbers_are_no_reflectance() -> None:
         cube_of(nir=np.full((2, 3, 4), 3000, "u2"))
 
 
+def test_files_of_different_types_make_a_look_of_one() -> None:
+    numbers = {band: np.full((2, 2), 2000, "u2") for band in BANDS} | {"nir": np.full((2, 2), 4000.0, "f4")}
+    look = make_look(numbers, dict.fromkeys(BANDS, Radiometry(1e-4, -0.1)), np.full((2, 2), 4, "u1"))
+    assert look.clear.all()
+    assert look.reflectance_at(np.array([3]))[:, 0] == pytest.approx([0.1, 0.1, 0.1, 0.3, 0.1, 0.1])
+
+
 def test_turned_axes_are_refused() -> None:
     with pytest.raises(CubeContractError, match="found dims"):
         check_cube(cube_of().transpose("y", "x", "time"))

@@ -8,6 +8,7 @@ wrong, is left to GDAL, which has the words for it.
 
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import imagecodecs
@@ -33,13 +34,25 @@ def read_blocks(source: rasterio.DatasetReader, window: Window) -> np.ndarray:
 def is_plain(source: rasterio.DatasetReader) -> bool:
     """Return whether a file may be decoded here.
 
-    That is a GeoTIFF of one band of 8 or 16 bits without a sign, deflated, and by GDAL's word with the horizontal predictor.
+    That is a GeoTIFF of one band of 8 or 16 bits without a sign, deflated, with the horizontal predictor or none.
     """
     if source.driver != "GTiff" or source.count != 1 or source.dtypes[0] not in {"uint8", "uint16"}:
         return False
     stored = source.tags(ns="IMAGE_STRUCTURE")
     is_whole = "NBITS" not in source.tags(1, ns="IMAGE_STRUCTURE")
-    return is_whole and stored.get("COMPRESSION") == "DEFLATE" and stored.get("PREDICTOR") == HORIZONTAL
+    is_known = stored.get("PREDICTOR", "" if _names_predictors() else "not named") in {"", HORIZONTAL}
+    return is_whole and is_known and stored.get("COMPRESSION") == "DEFLATE"
+
+
+@cache
+def _names_predictors() -> bool:
+    """Whether this GDAL says of a file that has a predictor which: older ones do not, and no word is then no answer."""
+    kind = {"driver": "GTiff", "dtype": "uint8", "count": 1, "height": 16, "width": 16, "transform": rasterio.Affine.scale(2)}
+    with rasterio.MemoryFile() as memory:
+        with memory.open(**kind, compress="deflate", predictor=int(HORIZONTAL)) as target:
+            target.write(np.zeros((1, 16, 16), np.uint8))
+        with memory.open() as source:
+            return bool(source.tags(ns="IMAGE_STRUCTURE").get("PREDICTOR") == HORIZONTAL)
 
 
 def _decoded(source: rasterio.DatasetReader, window: Window) -> np.ndarray | None:
@@ -78,5 +91,6 @@ def _block(source: rasterio.DatasetReader, file: int, row: int, column: int) -> 
     space = np.empty(height * width * kind.itemsize, np.uint8)
     found = len(imagecodecs.deflate_decode(os.pread(file, size, offset), out=space.data))
     rows: np.ndarray = space[:found].view(kind).reshape(-1, width)
-    imagecodecs.delta_decode(rows, axis=-1, out=rows)
+    if source.tags(ns="IMAGE_STRUCTURE").get("PREDICTOR") == HORIZONTAL:
+        imagecodecs.delta_decode(rows, axis=-1, out=rows)
     return rows
