@@ -16,14 +16,19 @@ SILENT = {"has_evidence": False, "has_map": False, "languages": []}
 
 
 def make_tile(folder: Path, chunk_px: int, chunks_a_side: int, dates: int, *, every_days: int = 12) -> list[date]:
-    """Write a catalogue of a tile, a scene every so many days, with a pit from the last but fifth on; gives the days."""
+    """Write a catalogue of a tile, a scene every so many days, with a pit from the last but fifth on; gives the days.
+
+    Files are deflated in blocks of at most 512 with the horizontal predictor, as `scenes fetch` copies them.
+    """
     side = chunk_px * chunks_a_side
+    block = min(512, -(-side // 16) * 16)
+    stored = {"tiled": True, "blockxsize": block, "blockysize": block, "compress": "deflate", "predictor": 2}
     if 500_000 % (10 * chunk_px) or 9_000_000 % (10 * chunk_px):
         raise SystemExit(f"chunks of {chunk_px} px do not begin at the tile's corner")
     rng = np.random.default_rng(1)
     days = [date(2024, 1, 1) + timedelta(days=every_days * n) for n in range(dates)]
     names = [
-        write_item(folder / "catalog", day, ground(rng, has_pit=n >= dates - 5, size=side), offset=-0.1)
+        write_item(folder / "catalog", day, ground(rng, has_pit=n >= dates - 5, size=side), offset=-0.1, stored=stored)
         for n, day in enumerate(days)
     ]
     write_catalog(folder / "catalog", names)

@@ -1,6 +1,7 @@
 """Tiny catalogues, small enough to know every pixel: a forest in which a pit appears."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -32,10 +33,10 @@ def ground(rng: np.random.Generator, *, has_pit: bool, size: int = SIZE) -> np.n
     return np.clip(image * (1 + rng.normal(0, 0.003)) + rng.normal(0, 0.003, image.shape), 0.001, 1.0)
 
 
-def _write(path: Path, array: np.ndarray) -> None:
+def _write(path: Path, array: np.ndarray, stored: Mapping[str, object]) -> None:
     with rasterio.open(
         path, "w", driver="GTiff", height=array.shape[0], width=array.shape[1], count=1, dtype=array.dtype,
-        crs=f"EPSG:{EPSG}", transform=Affine(10, 0, LEFT, 0, -10, TOP), nodata=0,
+        crs=f"EPSG:{EPSG}", transform=Affine(10, 0, LEFT, 0, -10, TOP), nodata=0, **stored,
     ) as out:  # fmt: skip
         out.write(array, 1)
 
@@ -44,16 +45,20 @@ def footprint(size: int = SIZE) -> object:
     return geo.reproject(box(LEFT, TOP - 10 * size, LEFT + 10 * size, TOP), f"EPSG:{EPSG}", geo.WGS84)
 
 
-def write_item(folder: Path, day: date, image: np.ndarray, *, offset: float = 0.0, cloud: np.ndarray | None = None) -> str:
-    """One item with its seven files; returns its id."""
+def write_item(
+    folder: Path, day: date, image: np.ndarray, *, offset: float = 0.0, cloud: np.ndarray | None = None,
+    stored: Mapping[str, object] | None = None,
+) -> str:  # fmt: skip
+    """One item with its seven files; returns its id. `stored` is how: plain rows where nothing is said."""
+    stored = stored or {}
     name = f"S2A_20LPR_{day:%Y%m%d}_0_L2A"
     (folder / name).mkdir(parents=True)
     cloud = np.zeros(image.shape[1:], bool) if cloud is None else cloud
     shown = np.where(cloud, 0.5, image)
     numbers = np.clip(np.rint((shown - offset) * 1e4), 1, 65535).astype("u2")
     for band, array in zip(BANDS, numbers, strict=True):
-        _write(folder / name / f"{band}.tif", array)
-    _write(folder / name / "scl.tif", np.where(cloud, 9, 4).astype("u1"))
+        _write(folder / name / f"{band}.tif", array, stored)
+    _write(folder / name / "scl.tif", np.where(cloud, 9, 4).astype("u1"), stored)
     when = datetime(day.year, day.month, day.day, 14, 27, tzinfo=UTC)
     baseline = "05.09" if offset else "03.01"
     record = {"nodata": 0, "scale": 0.0001, "offset": offset}
