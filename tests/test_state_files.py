@@ -43,8 +43,9 @@ def test_what_is_written_into_a_mapped_array_does_not_reach_the_file(tmp_path: P
         (lambda _: b"", "another beginning"),
         (lambda whole: whole[:40], "bring it back"),
         (lambda whole: whole[:-70] + bytes(6) + whole[-64:], "one.arrays"),
+        (lambda whole: whole.replace(b"[1000]", b"[9000]"), "found an array of 8000 bytes, expected 72000"),
     ],
-    ids=["cut off", "another kind", "empty", "cut off in the head", "a hole"],
+    ids=["cut off", "another kind", "empty", "cut off in the head", "a hole", "another shape"],
 )
 def test_damage_is_told_by_name(tmp_path: Path, damage: object, words: str) -> None:
     path = tmp_path / "one.arrays"

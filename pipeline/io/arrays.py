@@ -10,6 +10,7 @@ import json
 import mmap
 import os
 from collections.abc import Collection, Mapping
+from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -91,6 +92,9 @@ def _unpacked(of: Mapping[str, Any], held: bytes | mmap.mmap, begin: int) -> np.
     if of["stored"] == "raw":
         return np.frombuffer(held, dtype, int(np.prod(shape)), at).reshape(shape)
     data = zstandard.ZstdDecompressor().decompress(held[at : at + of["bytes"]])
+    expected = prod(shape) * dtype.itemsize
+    if len(data) != expected:
+        raise ValueError(f"found an array of {len(data)} bytes, expected {expected} of {dtype} {shape}")
     whole = np.empty(shape, dtype)
     _join(_numbers(whole), np.frombuffer(data, np.uint8).reshape(dtype.itemsize, -1), _shifts(_numbers(whole).dtype))
     return whole
