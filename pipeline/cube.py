@@ -282,7 +282,7 @@ def _numbers_of(numbers: Mapping[str, np.ndarray], radiometry: Mapping[str, Radi
     shape = next(iter(numbers.values())).shape
     has_data, is_ground = np.ones(shape, bool), np.ones(shape, bool)
     used = [(radiometry[name], dn.dtype) for name, dn in numbers.items()]
-    limits = np.array([(r.nodata, _largest(kind, r)) for r, kind in used], np.float32)
+    limits = np.array([(r.nodata, _largest(kind, r, BRIGHTEST)) for r, kind in used], np.float32)
     _keep_numbers(
         has_data.view(np.uint8), is_ground.view(np.uint8), tuple(np.ascontiguousarray(dn) for dn in numbers.values()), limits
     )
@@ -290,14 +290,14 @@ def _numbers_of(numbers: Mapping[str, np.ndarray], radiometry: Mapping[str, Radi
 
 
 @lru_cache(maxsize=64)
-def _largest(kind: np.dtype, radiometry: Radiometry) -> float:
-    """The largest number of a kind that is no brighter than ground can be, as a float32 has it."""
+def _largest(kind: np.dtype, radiometry: Radiometry, brightest: float) -> float:
+    """The largest number of a kind whose reflectance is not above `brightest`, as a float32 has it."""
     if kind.kind == "f":
-        largest = (BRIGHTEST - radiometry.offset) / radiometry.scale
+        largest = (brightest - radiometry.offset) / radiometry.scale
         near = np.float32(largest)
         return float(near if near <= largest else np.nextafter(near, np.float32(-np.inf)))
     numbers = np.arange(np.iinfo(kind).max + 1) if kind.itemsize <= 2 else np.arange(1 << 16)
-    bright = numbers.astype(np.float32) * np.float32(radiometry.scale) + np.float32(radiometry.offset) > np.float32(BRIGHTEST)
+    bright = numbers.astype(np.float32) * np.float32(radiometry.scale) + np.float32(radiometry.offset) > np.float32(brightest)
     return int(numbers[bright.argmax()]) - 1 if bright.any() else int(numbers[-1])
 
 
