@@ -152,7 +152,7 @@ def main() -> None:
     found = [measure(side, share, asked.runs, asked.chunk, native=asked.native) for side, share in pairs]
     largest = max(asked.side)
     memory = [taken for (side, _), (_, taken) in zip(pairs, found, strict=True) if side == largest]
-    key = "peak_rss_gib" if largest == WHOLE_PX else f"peak_rss_gib_{largest}"
+    key = "peak_rss_gib" + ("_native" if asked.native else "") + ("" if largest == WHOLE_PX else f"_{largest}")
     peak = Figure(key, [max(memory)], "< 2.0", {"side_px": largest, "each": memory}, "GiB")
     publish(*(figure for figure, _ in found), peak)
 
