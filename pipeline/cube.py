@@ -216,8 +216,9 @@ def make_look(
 
     `scl` may have a margin around the pixels of `numbers`: clouds there grow in from beyond.
     """
+    numbers = {name: numbers[name] for name in BANDS if name in numbers}
     kind = np.result_type(*numbers.values())
-    numbers = {name: numbers[name].astype(kind, copy=False) for name in BANDS if name in numbers}
+    numbers = {name: dn.astype(kind, copy=False) for name, dn in numbers.items()}
     has_data, is_ground = _numbers_of(numbers, radiometry)
     margin = (scl.shape[0] - has_data.shape[0]) // 2
     inner = (slice(margin, scl.shape[0] - margin), slice(margin, scl.shape[1] - margin))
@@ -283,9 +284,9 @@ def _numbers_of(numbers: Mapping[str, np.ndarray], radiometry: Mapping[str, Radi
     has_data, is_ground = np.ones(shape, bool), np.ones(shape, bool)
     used = [(radiometry[name], dn.dtype) for name, dn in numbers.items()]
     limits = np.array([(r.nodata, _largest(kind, r, BRIGHTEST)) for r, kind in used], np.float32)
-    _keep_numbers(
-        has_data.view(np.uint8), is_ground.view(np.uint8), tuple(np.ascontiguousarray(dn) for dn in numbers.values()), limits
-    )
+    kind = np.result_type(*numbers.values())  # files of scenes that are merged may be of several
+    bands = tuple(np.ascontiguousarray(dn, kind) for dn in numbers.values())
+    _keep_numbers(has_data.view(np.uint8), is_ground.view(np.uint8), bands, limits)
     return has_data, is_ground
 
 

@@ -19,6 +19,7 @@ from pipeline.cube import (
     bands_of,
     check_cube,
     clear_mask,
+    has_numbers,
     look_of,
     make_cube,
     make_look,
@@ -158,7 +159,9 @@ def test_numbers_are_no_reflectance() -> None:
 
 def test_files_of_different_types_make_a_look_of_one() -> None:
     numbers = {band: np.full((2, 2), 2000, "u2") for band in BANDS} | {"nir": np.full((2, 2), 4000.0, "f4")}
-    look = make_look(numbers, dict.fromkeys(BANDS, Radiometry(1e-4, -0.1)), np.full((2, 2), 4, "u1"))
+    radiometry = dict.fromkeys(BANDS, Radiometry(1e-4, -0.1))
+    assert has_numbers(numbers, radiometry).all()
+    look = make_look(numbers, radiometry, np.full((2, 2), 4, "u1"))
     assert look.clear.all()
     assert look.reflectance_at(np.array([3]))[:, 0] == pytest.approx([0.1, 0.1, 0.1, 0.3, 0.1, 0.1])
 

@@ -22,7 +22,7 @@ def test_every_chunk_is_in_one_task_and_the_last_ones_are_single(count: int, wor
     assert set(sizes[-workers:]) <= {1}
 
 
-def test_fifty_chunks_on_two_threads_are_a_dozen_tasks() -> None:
+def test_fifty_chunks_on_two_threads_are_fifteen_tasks() -> None:
     assert [len(run) for run in handfuls([str(n) for n in range(50)], 2)] == [8, 8, 8, 6, 5, 3, 3, 2, 1, 1, 1, 1, 1, 1, 1]
 
 

@@ -1,7 +1,7 @@
 """Whole blocks of a raster, those of plain GeoTIFFs decoded in half of the time that GDAL takes.
 
-Public COGs of Sentinel-2, and the windows that we copy, are deflated with a horizontal predictor. GDAL undoes the predictor
-one number after the other and copies each block twice, which takes as long as inflating it. Where GDAL says that a file is of
+Public COGs of Sentinel-2, and the windows that we copy, are deflated with a horizontal predictor. What GDAL
+does with a block besides inflating it, above all undoing the predictor, takes as long again. Where GDAL says that a file is of
 this kind, and where in it a block lies, the block is decoded by `imagecodecs`; whatever else a file may be, and whatever goes
 wrong, is left to GDAL, which has the words for it.
 """
